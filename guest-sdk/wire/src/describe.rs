@@ -1,0 +1,170 @@
+//! What a module says of itself.
+
+use crate::pack::{DecodeError, Reader, Writer};
+use crate::value::ColumnType;
+
+const VERSION: u8 = 1;
+
+/// A module's self-description, read when it is installed and never afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Name, the part before `@`: lower-case letters, digits, `-` and `_`, at most 64.
+    pub name: String,
+    /// Semantic version, the part after `@`.
+    pub version: String,
+    /// Version of the stored state that this module writes.
+    pub schema: u32,
+    /// Versions of the stored state that `migrate` accepts, its own left out.
+    pub migrates_from: Vec<u32>,
+    /// Relations for SELECT.
+    pub relations: Vec<Relation>,
+    /// What it asks for; an activation may grant less.
+    pub limits: Limits,
+}
+
+/// Bounds on one call of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Fuel per command in `apply`.
+    pub fuel: u64,
+    /// Linear memory in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Default for Limits {
+    /// 100 million units of fuel (some tens of milliseconds) and 64 MiB.
+    fn default() -> Self {
+        Self { fuel: 100_000_000, memory_bytes: 64 << 20 }
+    }
+}
+
+/// A table that SELECT can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// Database it appears in, for example `information_schema`.
+    pub schema: String,
+    /// Name in that database.
+    pub name: String,
+    /// Its columns.
+    pub columns: Vec<RelationColumn>,
+}
+
+/// A column of a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationColumn {
+    /// Its name.
+    pub name: String,
+    /// What its values are.
+    pub column_type: ColumnType,
+    /// Whether `scan` makes use of constraints on it.
+    pub constrainable: bool,
+}
+
+impl RelationColumn {
+    /// A column on which `scan` ignores constraints.
+    pub fn new(name: &str, column_type: ColumnType) -> Self {
+        Self { name: name.to_owned(), column_type, constrainable: false }
+    }
+
+    /// A column on which `scan` makes use of constraints.
+    pub fn constrainable(name: &str, column_type: ColumnType) -> Self {
+        Self { name: name.to_owned(), column_type, constrainable: true }
+    }
+}
+
+impl Description {
+    /// The packed document.
+    pub fn pack(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.byte(VERSION);
+        out.text(&self.name);
+        out.text(&self.version);
+        out.unsigned(u64::from(self.schema));
+        out.count(self.migrates_from.len());
+        for schema in &self.migrates_from {
+            out.unsigned(u64::from(*schema));
+        }
+        out.unsigned(self.limits.fuel);
+        out.unsigned(self.limits.memory_bytes);
+        out.count(self.relations.len());
+        for relation in &self.relations {
+            out.text(&relation.schema);
+            out.text(&relation.name);
+            out.count(relation.columns.len());
+            for column in &relation.columns {
+                out.text(&column.name);
+                column.column_type.encode(&mut out);
+                out.flag(column.constrainable);
+            }
+        }
+        out.finish()
+    }
+
+    /// Reads a packed document.
+    ///
+    /// # Errors
+    /// When it is cut short, has bytes left over, or has an unknown version or tag.
+    pub fn unpack(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        match input.byte()? {
+            VERSION => {}
+            other => return Err(DecodeError::Version(other)),
+        }
+        let name = input.text()?;
+        let version = input.text()?;
+        let schema = input.unsigned32()?;
+        let mut migrates_from = Vec::new();
+        for _ in 0..input.count()? {
+            migrates_from.push(input.unsigned32()?);
+        }
+        let limits = Limits { fuel: input.unsigned()?, memory_bytes: input.unsigned()? };
+        let mut relations = Vec::new();
+        for _ in 0..input.count()? {
+            relations.push(Relation::decode(&mut input)?);
+        }
+        input.finish()?;
+        Ok(Self { name, version, schema, migrates_from, relations, limits })
+    }
+}
+
+impl Relation {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let schema = input.text()?;
+        let name = input.text()?;
+        let mut columns = Vec::new();
+        for _ in 0..input.count()? {
+            columns.push(RelationColumn {
+                name: input.text()?,
+                column_type: ColumnType::decode(input)?,
+                constrainable: input.flag()?,
+            });
+        }
+        Ok(Self { schema, name, columns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_and_unpacking_give_the_same_description() {
+        let description = Description {
+            name: "kv".into(),
+            version: "1.0.0".into(),
+            schema: 2,
+            migrates_from: vec![1],
+            relations: vec![Relation {
+                schema: "kv".into(),
+                name: "pairs".into(),
+                columns: vec![RelationColumn::constrainable("key", ColumnType::Bytes)],
+            }],
+            limits: Limits::default(),
+        };
+        let packed = description.pack();
+        for length in 0..packed.len() {
+            assert!(Description::unpack(&packed[..length]).is_err());
+        }
+        assert_eq!(Description::unpack(&packed), Ok(description));
+    }
+}
