@@ -27,7 +27,8 @@ pub(crate) struct Lexer<'a> {
     /// Where the executable comment we are in started.
     executable: Option<usize>,
     executables_seen: bool,
-    previous: TokenKind,
+    /// Where a name ended, to read the point of `d.5t` as the one between names.
+    name_end: Option<usize>,
 }
 
 impl<'a> Lexer<'a> {
@@ -47,7 +48,7 @@ impl<'a> Lexer<'a> {
             at: 0,
             executable: None,
             executables_seen: false,
-            previous: TokenKind::End,
+            name_end: None,
         }
     }
 
@@ -78,7 +79,8 @@ impl<'a> Lexer<'a> {
         self.skip_blanks()?;
         let start = self.at;
         let kind = self.scan(start)?;
-        self.previous = kind;
+        let is_name = matches!(kind, TokenKind::Word | TokenKind::Quoted);
+        self.name_end = is_name.then_some(self.at);
         Ok(Token {
             kind,
             start,
@@ -96,7 +98,7 @@ impl<'a> Lexer<'a> {
         }
         let fraction = first == '.'
             && rest[1..].starts_with(|c: char| c.is_ascii_digit())
-            && !matches!(self.previous, TokenKind::Word | TokenKind::Quoted);
+            && self.name_end != Some(start);
         if first.is_ascii_digit() || fraction {
             return Ok(self.number_or_word(rest));
         }

@@ -1,4 +1,4 @@
-//! The condition of `SHOW .. WHERE`. How it is decided: [`crate::filter`].
+//! The condition of `SHOW .. WHERE`. How it is decided: [`Filter::matches`].
 
 use crate::ast::Literal;
 

@@ -27,8 +27,13 @@ pub enum Show {
     Columns(ShowColumns),
     /// `SHOW CREATE ..`.
     Create(CreateOf),
-    /// `SHOW INDEX FROM table`, without the `FROM database` form: it is part of the name.
-    Index(ObjectName),
+    /// `SHOW INDEX FROM table [FROM database] [WHERE]`.
+    Index {
+        /// The table; a `FROM database` is part of its name.
+        table: ObjectName,
+        /// Which rows.
+        filter: Option<ShowFilter>,
+    },
     /// `SHOW [TEMPORARY] PARTITIONS FROM table`.
     Partitions {
         /// Temporary partitions instead of the others.

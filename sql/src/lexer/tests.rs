@@ -91,6 +91,7 @@ fn numbers_words_and_names_that_begin_with_digits_are_told_apart() {
         strip("d.5t"),
         [(Word, "d"), (Symbol("."), "."), (Word, "5t")]
     );
+    assert_eq!(strip("d .5"), [(Word, "d"), (Number, ".5")]);
     assert_eq!(
         words("@@session.a:=@b"),
         ["@@", "session", ".", "a", ":=", "@", "b"]

@@ -3,8 +3,8 @@
 use crate::ast::{AggregateType, ColumnDef, DefaultValue, IndexDef};
 use crate::parser::{Parser, Result};
 
-/// Words that begin an attribute, where the expression of a generated column ends.
-const ATTRIBUTES: &[&str] = &["COMMENT", "DEFAULT"];
+/// Words that end the expression of a generated column, outside of parentheses.
+const EXPRESSION_ENDS: &[&str] = &["COMMENT", "DEFAULT", "FIRST", "AFTER"];
 
 impl Parser<'_> {
     /// `name type [attributes]`. Attributes may come in any order, each once.
@@ -48,7 +48,7 @@ impl Parser<'_> {
             fresh = column.default.replace(self.default_value()?).is_none();
         } else if self.accept("AS") {
             name = "AS";
-            let expression = self.raw("an expression", ATTRIBUTES)?;
+            let expression = self.raw("an expression", EXPRESSION_ENDS)?;
             fresh = column.generated.replace(expression).is_none();
         } else if let Some(comment) = self.comment()? {
             name = "COMMENT";

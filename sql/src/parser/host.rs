@@ -104,6 +104,3 @@ impl Parser<'_> {
         self.show_session().map(HostStatement::Session)
     }
 }
-
-#[cfg(test)]
-mod tests;

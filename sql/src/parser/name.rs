@@ -23,8 +23,9 @@ impl Parser<'_> {
         self.checked(name, what)
     }
 
-    /// Like [`identifier`](Self::identifier), but reserved words do: nothing else can follow.
-    fn identifier_after_dot(&mut self, what: &str) -> Result<String> {
+    /// Like [`identifier`](Self::identifier), but reserved words do: behind a point or `@` nothing
+    /// else can stand.
+    pub(super) fn identifier_after_dot(&mut self, what: &str) -> Result<String> {
         let token = self.peek(0);
         match token.kind {
             TokenKind::Word => self.checked(self.source(token).to_owned(), what),
@@ -51,9 +52,10 @@ impl Parser<'_> {
 
     /// A name or a string, where MySQL takes either.
     pub(super) fn identifier_or_string(&mut self, what: &str) -> Result<String> {
-        match self.accept_string() {
-            Some(value) => Ok(value),
-            None => self.identifier(what),
+        let token = self.peek(0);
+        match token.kind {
+            TokenKind::String => self.checked(unquote(self.source(token)), what),
+            _ => self.identifier(what),
         }
     }
 

@@ -12,14 +12,14 @@ impl Parser<'_> {
     pub(super) fn partition_by(&mut self) -> Result<PartitionBy> {
         if self.is_symbol(1, "(") {
             if self.accept("RANGE") {
-                let keys = self.parenthesised(Self::partition_term)?;
+                let keys = self.parenthesised(Self::partition_key)?;
                 return Ok(PartitionBy::Range {
                     keys,
                     partitions: self.partition_items()?,
                 });
             }
             if self.accept("LIST") {
-                let keys = self.parenthesised(Self::partition_term)?;
+                let keys = self.parenthesised(Self::partition_key)?;
                 return Ok(PartitionBy::List {
                     keys,
                     partitions: self.partition_items()?,
@@ -27,13 +27,25 @@ impl Parser<'_> {
             }
         }
         let keys = match self.is_symbol(0, "(") {
-            true => self.parenthesised(Self::partition_term)?,
-            false => self.list(Self::partition_term)?,
+            true => self.parenthesised(Self::partition_key)?,
+            false => self.list(Self::partition_key)?,
         };
         Ok(PartitionBy::Expression {
             keys,
             partitions: self.partition_items()?,
         })
+    }
+
+    /// A column or an expression; a constant alone decides nothing.
+    fn partition_key(&mut self) -> Result<PartitionTerm> {
+        let at = self.at;
+        match self.partition_term()? {
+            PartitionTerm::Literal(_) | PartitionTerm::Interval(_) => {
+                self.at = at;
+                Err(self.expected("a column or a function"))
+            }
+            key => Ok(key),
+        }
     }
 
     fn partition_term(&mut self) -> Result<PartitionTerm> {

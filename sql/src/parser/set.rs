@@ -171,16 +171,26 @@ impl Parser<'_> {
             scope = found;
             self.expect_symbol(".")?;
         }
-        Ok((scope, self.variable_name()?))
+        Ok((scope, self.marked_name()?))
     }
 
     /// `name[.name ..]`.
     fn variable_name(&mut self) -> Result<String> {
-        let mut name = self.identifier("a variable")?;
+        let first = self.identifier("a variable")?;
+        self.more_of_name(first)
+    }
+
+    /// `name[.name ..]` behind `@`, where reserved words do.
+    fn marked_name(&mut self) -> Result<String> {
+        let first = self.identifier_after_dot("a variable")?;
+        self.more_of_name(first)
+    }
+
+    fn more_of_name(&mut self, mut name: String) -> Result<String> {
         // Bounded by the tokens.
         while self.accept_symbol(".") {
             name.push('.');
-            name.push_str(&self.identifier("a variable")?);
+            name.push_str(&self.identifier_after_dot("a variable")?);
         }
         Ok(name)
     }
@@ -189,7 +199,7 @@ impl Parser<'_> {
     fn user_variable(&mut self) -> Result<String> {
         match self.accept_string() {
             Some(name) => Ok(name),
-            None => self.variable_name(),
+            None => self.marked_name(),
         }
     }
 

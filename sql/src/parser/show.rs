@@ -22,7 +22,10 @@ impl Parser<'_> {
         } else if self.accept("CREATE") {
             Show::Create(self.show_create()?)
         } else if self.accept_any(&["INDEX", "INDEXES", "KEYS"]).is_some() {
-            Show::Index(self.of_table()?)
+            Show::Index {
+                table: self.of_table()?,
+                filter: self.show_filter()?,
+            }
         } else if self.accept("PARTITIONS") {
             self.show_partitions(false)?
         } else if self.accept_words(&["TEMPORARY", "PARTITIONS"]) {
