@@ -206,7 +206,7 @@ impl Parser<'_> {
     /// One plain value, or else all the text up to the next assignment.
     fn set_value(&mut self) -> Result<SetValue> {
         let at = self.at;
-        if let Ok(value) = self.simple_value()
+        if let Some(value) = self.simple_value()?
             && (self.is_end() || self.is_symbol(0, ","))
         {
             return Ok(value);
@@ -215,29 +215,30 @@ impl Parser<'_> {
         Ok(SetValue::Expression(self.raw("a value", &[])?))
     }
 
-    fn simple_value(&mut self) -> Result<SetValue> {
+    /// A value of one part. `None`: something else begins here, and the place may have moved.
+    fn simple_value(&mut self) -> Result<Option<SetValue>> {
         if self.accept_symbol("@@") {
             let (scope, name) = self.system_variable()?;
-            return Ok(SetValue::Variable { scope, name });
+            return Ok(Some(SetValue::Variable { scope, name }));
         }
         if self.accept_symbol("@") {
-            return Ok(SetValue::User(self.user_variable()?));
+            return Ok(Some(SetValue::User(self.user_variable()?)));
         }
         let minus = self.accept_symbol("-");
         let token = self.peek(0);
         let source = self.source(token);
         let value = match token.kind {
             TokenKind::Number if minus => SetValue::Number(format!("-{source}")),
-            _ if minus => return Err(self.expected("a number")),
+            _ if minus => return Ok(None),
             TokenKind::Number => SetValue::Number(source.to_owned()),
             TokenKind::String => SetValue::String(unquote(source)),
             TokenKind::Quoted => SetValue::Word(unquote(source)),
             TokenKind::Word if self.is_word(0, "DEFAULT") => SetValue::Default,
             TokenKind::Word if self.is_word(0, "NULL") => SetValue::Null,
             TokenKind::Word => SetValue::Word(source.to_owned()),
-            _ => return Err(self.expected("a value")),
+            _ => return Ok(None),
         };
         self.advance();
-        Ok(value)
+        Ok(Some(value))
     }
 }
