@@ -34,16 +34,10 @@ pub fn placeholders(text: &str) -> Result<Vec<usize>, ParseError> {
 pub fn bind(text: &str, literals: &[String]) -> Result<String, ParseError> {
     let offsets = placeholders(text)?;
     if offsets.len() != literals.len() {
-        let reason = format!(
-            "expected {} parameters, found {}",
-            offsets.len(),
-            literals.len()
-        );
+        let reason = format!("expected {} parameters, found {}", offsets.len(), literals.len());
         return Err(ParseError::at(ErrorKind::Invalid, text, 0, reason));
     }
-    let length = literals
-        .iter()
-        .fold(text.len(), |sum, literal| sum.saturating_add(literal.len()));
+    let length = literals.iter().fold(text.len(), |sum, literal| sum.saturating_add(literal.len()));
     if length - offsets.len() > TEXT_BYTES_MAX {
         let reason = format!("a statement has at most {TEXT_BYTES_MAX} bytes");
         return Err(ParseError::at(ErrorKind::Limit, text, 0, reason));

@@ -72,23 +72,13 @@ impl Display for Literal {
 
 impl Display for Property {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} = {}",
-            quote_double(&self.key),
-            quote_double(&self.value)
-        )
+        write!(f, "{} = {}", quote_double(&self.key), quote_double(&self.value))
     }
 }
 
 impl Display for CreateDatabase {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "CREATE DATABASE {}{}",
-            if_not_exists(self.if_not_exists),
-            self.name
-        )?;
+        write!(f, "CREATE DATABASE {}{}", if_not_exists(self.if_not_exists), self.name)?;
         write_charset(f, &self.charset, &self.collation)?;
         write_properties(f, &self.properties)
     }
@@ -96,13 +86,7 @@ impl Display for CreateDatabase {
 
 impl Display for DropDatabase {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "DROP DATABASE {}{}{}",
-            if_exists(self.if_exists),
-            self.name,
-            force(self.force)
-        )
+        write!(f, "DROP DATABASE {}{}{}", if_exists(self.if_exists), self.name, force(self.force))
     }
 }
 
@@ -174,11 +158,7 @@ fn write_charset(
 /// `PROPERTIES`, a line for each; nothing without properties.
 fn write_properties(f: &mut Formatter<'_>, properties: &[Property]) -> fmt::Result {
     for (index, property) in properties.iter().enumerate() {
-        let separator = if index == 0 {
-            "\nPROPERTIES (\n"
-        } else {
-            ",\n"
-        };
+        let separator = if index == 0 { "\nPROPERTIES (\n" } else { ",\n" };
         write!(f, "{separator}{property}")?;
     }
     match properties.is_empty() {
@@ -200,12 +180,7 @@ fn joined<T: Display>(items: &[T]) -> String {
 
 /// The names in backticks with commas between them.
 fn names(names: &[String]) -> String {
-    joined(
-        &names
-            .iter()
-            .map(|name| quote_ident(name))
-            .collect::<Vec<_>>(),
-    )
+    joined(&names.iter().map(|name| quote_ident(name)).collect::<Vec<_>>())
 }
 
 fn if_not_exists(set: bool) -> &'static str {

@@ -78,11 +78,7 @@ impl fmt::Display for ParseError {
             ErrorKind::Syntax => f.write_str("You have an error in your SQL syntax; ")?,
             _ => {}
         }
-        write!(
-            f,
-            "{} near '{}' at line {}",
-            self.reason, self.near, self.line
-        )
+        write!(f, "{} near '{}' at line {}", self.reason, self.near, self.line)
     }
 }
 
@@ -105,13 +101,7 @@ mod tests {
 
     #[test]
     fn offset_inside_a_character_or_past_the_end_is_moved_back() {
-        assert_eq!(
-            ParseError::at(ErrorKind::Syntax, "ö", 1, String::new()).offset,
-            0
-        );
-        assert_eq!(
-            ParseError::at(ErrorKind::Syntax, "ö", 99, String::new()).offset,
-            2
-        );
+        assert_eq!(ParseError::at(ErrorKind::Syntax, "ö", 1, String::new()).offset, 0);
+        assert_eq!(ParseError::at(ErrorKind::Syntax, "ö", 99, String::new()).offset, 2);
     }
 }

@@ -53,27 +53,15 @@ impl Filter {
     /// `None` is SQL's unknown.
     fn decide<'a>(&self, column: &dyn Fn(&str) -> Option<Cow<'a, str>>) -> Option<bool> {
         match self {
-            Filter::Compare {
-                left,
-                comparison,
-                right,
-            } => {
+            Filter::Compare { left, comparison, right } => {
                 let ordering = compare(&left.value(column)?, &right.value(column)?);
                 Some(comparison.holds(ordering))
             }
-            Filter::Like {
-                operand,
-                negated,
-                pattern,
-            } => {
+            Filter::Like { operand, negated, pattern } => {
                 let value = operand.value(column)?;
                 Some(like_match(pattern, &value.text, true) != *negated)
             }
-            Filter::In {
-                operand,
-                negated,
-                list,
-            } => {
+            Filter::In { operand, negated, list } => {
                 let found = is_in(&operand.value(column)?, list)?;
                 Some(found != *negated)
             }
@@ -125,10 +113,7 @@ impl Operand {
         column: &dyn Fn(&str) -> Option<Cow<'a, str>>,
     ) -> Option<Value<'v>> {
         match self {
-            Operand::Column(name) => column(name).map(|text| Value {
-                text,
-                number: false,
-            }),
+            Operand::Column(name) => column(name).map(|text| Value { text, number: false }),
             Operand::Literal(literal) => literal_value(literal),
         }
     }
@@ -137,18 +122,11 @@ impl Operand {
 fn literal_value(literal: &Literal) -> Option<Value<'_>> {
     match literal {
         Literal::Null => None,
-        Literal::String(text) => Some(Value {
-            text: text.into(),
-            number: false,
-        }),
-        Literal::Number(text) => Some(Value {
-            text: text.into(),
-            number: true,
-        }),
-        Literal::Boolean(value) => Some(Value {
-            text: if *value { "1" } else { "0" }.into(),
-            number: true,
-        }),
+        Literal::String(text) => Some(Value { text: text.into(), number: false }),
+        Literal::Number(text) => Some(Value { text: text.into(), number: true }),
+        Literal::Boolean(value) => {
+            Some(Value { text: if *value { "1" } else { "0" }.into(), number: true })
+        }
     }
 }
 
@@ -174,10 +152,7 @@ fn compare(left: &Value<'_>, right: &Value<'_>) -> Ordering {
             return left.total_cmp(&right);
         }
     }
-    left.text
-        .chars()
-        .map(lower)
-        .cmp(right.text.chars().map(lower))
+    left.text.chars().map(lower).cmp(right.text.chars().map(lower))
 }
 
 #[cfg(test)]
@@ -251,9 +226,6 @@ mod tests {
 
     #[test]
     fn columns_are_listed_for_a_check_beforehand() {
-        assert_eq!(
-            filter("a = 1 AND NOT (b LIKE 'x' OR c IS NULL)").columns(),
-            ["a", "b", "c"]
-        );
+        assert_eq!(filter("a = 1 AND NOT (b LIKE 'x' OR c IS NULL)").columns(), ["a", "b", "c"]);
     }
 }

@@ -43,13 +43,7 @@ impl<'a> Lexer<'a> {
 
     /// Starts at the beginning of a text of any length, to look at its first words.
     pub fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            at: 0,
-            executable: None,
-            executables_seen: false,
-            name_end: None,
-        }
+        Self { text, at: 0, executable: None, executables_seen: false, name_end: None }
     }
 
     /// All tokens of `text` and its end token, and whether it has executable comments.
@@ -81,11 +75,7 @@ impl<'a> Lexer<'a> {
         let kind = self.scan(start)?;
         let is_name = matches!(kind, TokenKind::Word | TokenKind::Quoted);
         self.name_end = is_name.then_some(self.at);
-        Ok(Token {
-            kind,
-            start,
-            end: self.at,
-        })
+        Ok(Token { kind, start, end: self.at })
     }
 
     fn scan(&mut self, start: usize) -> Result<TokenKind, ParseError> {
@@ -211,12 +201,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn unterminated(&self, what: &str, start: usize) -> ParseError {
-        ParseError::at(
-            ErrorKind::Syntax,
-            self.text,
-            start,
-            format!("unterminated {what}"),
-        )
+        ParseError::at(ErrorKind::Syntax, self.text, start, format!("unterminated {what}"))
     }
 }
 
@@ -229,10 +214,7 @@ fn digits(bytes: &[u8], at: usize) -> usize {
 /// `--` starts a comment only before a blank or the end of the text, so that `5--1` stays a sum.
 fn is_dash_comment(rest: &str) -> bool {
     rest.strip_prefix("--").is_some_and(|after| {
-        after
-            .chars()
-            .next()
-            .is_none_or(|c| c.is_whitespace() || c.is_control())
+        after.chars().next().is_none_or(|c| c.is_whitespace() || c.is_control())
     })
 }
 

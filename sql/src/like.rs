@@ -82,15 +82,9 @@ mod tests {
 
     #[test]
     fn other_text_does_not_match() {
-        for (pattern, text) in [
-            ("", "a"),
-            ("a", ""),
-            ("a", "ab"),
-            ("_", ""),
-            ("_", "ab"),
-            ("%a", "ab"),
-            ("a%b", "ac"),
-        ] {
+        for (pattern, text) in
+            [("", "a"), ("a", ""), ("a", "ab"), ("_", ""), ("_", "ab"), ("%a", "ab"), ("a%b", "ac")]
+        {
             assert!(!like_match(pattern, text, true), "{pattern} {text}");
         }
         assert!(!like_match("ABC", "abc", false));
@@ -126,10 +120,6 @@ mod tests {
     fn many_wildcards_end_in_time() {
         let text = "a".repeat(10_000);
         assert!(!like_match(&format!("{}c", "%a_".repeat(100)), &text, true));
-        assert!(!like_match(
-            &format!("{}b", "%a".repeat(1_000)),
-            &text,
-            true
-        ));
+        assert!(!like_match(&format!("{}b", "%a".repeat(1_000)), &text, true));
     }
 }

@@ -45,26 +45,13 @@ impl<'a> Parser<'a> {
     /// Reads all tokens of `text`.
     pub fn new(text: &'a str) -> Result<Self> {
         let (tokens, executables) = Lexer::tokens(text)?;
-        Ok(Self {
-            text,
-            tokens,
-            at: 0,
-            depth: 0,
-            executables,
-        })
+        Ok(Self { text, tokens, at: 0, depth: 0, executables })
     }
 
     /// The token `ahead` of the current one; the end token when there is none.
     fn peek(&self, ahead: usize) -> Token {
-        let end = Token {
-            kind: TokenKind::End,
-            start: self.text.len(),
-            end: self.text.len(),
-        };
-        self.tokens
-            .get(self.at.saturating_add(ahead))
-            .copied()
-            .unwrap_or(end)
+        let end = Token { kind: TokenKind::End, start: self.text.len(), end: self.text.len() };
+        self.tokens.get(self.at.saturating_add(ahead)).copied().unwrap_or(end)
     }
 
     fn source(&self, token: Token) -> &'a str {
@@ -85,10 +72,7 @@ impl<'a> Parser<'a> {
 
     /// Whether the tokens from here on are these keywords.
     fn are_words(&self, words: &[&str]) -> bool {
-        words
-            .iter()
-            .enumerate()
-            .all(|(ahead, word)| self.is_word(ahead, word))
+        words.iter().enumerate().all(|(ahead, word)| self.is_word(ahead, word))
     }
 
     fn is_symbol(&self, ahead: usize, symbol: &str) -> bool {
@@ -264,11 +248,7 @@ impl<'a> Parser<'a> {
             return Err(self.expected(what));
         };
         if !self.executables {
-            return Ok(self
-                .text
-                .get(first.start..last.end)
-                .unwrap_or_default()
-                .to_owned());
+            return Ok(self.text.get(first.start..last.end).unwrap_or_default().to_owned());
         }
         let mut text = String::with_capacity(last.end - first.start);
         let mut end = first.start;
@@ -301,10 +281,7 @@ impl<'a> Parser<'a> {
 
     /// An error about a value that started at token number `at`.
     fn invalid(&self, at: usize, reason: String) -> ParseError {
-        let start = self
-            .tokens
-            .get(at)
-            .map_or(self.text.len(), |token| token.start);
+        let start = self.tokens.get(at).map_or(self.text.len(), |token| token.start);
         ParseError::at(ErrorKind::Invalid, self.text, start, reason)
     }
 

@@ -51,16 +51,8 @@ mod tests {
 
     #[test]
     fn quotes_and_escapes_read_back_unchanged() {
-        for text in [
-            "",
-            "it's \"so\"",
-            "\\",
-            "\\%",
-            "a\0b\nc\rd\u{1a}e\tf",
-            "`",
-            "größe",
-            "''\\'",
-        ] {
+        for text in ["", "it's \"so\"", "\\", "\\%", "a\0b\nc\rd\u{1a}e\tf", "`", "größe", "''\\'"]
+        {
             assert_eq!(unquote(&quote_string(text)), text);
             assert_eq!(unquote(&quote_double(text)), text);
             assert_eq!(unquote(&quote_ident(text)), text);

@@ -55,9 +55,7 @@ pub fn is_query(text: &str) -> bool {
             Ok(token) if token.kind == TokenKind::Symbol("(") => {}
             Ok(token) if token.kind == TokenKind::Word => {
                 let word = text.get(token.start..token.end).unwrap_or_default();
-                return QUERY_STARTS
-                    .iter()
-                    .any(|start| start.eq_ignore_ascii_case(word));
+                return QUERY_STARTS.iter().any(|start| start.eq_ignore_ascii_case(word));
             }
             _ => return false,
         }
@@ -76,10 +74,7 @@ mod tests {
 
     #[test]
     fn too_many_statements_are_refused() {
-        assert_eq!(
-            split(&"a;".repeat(STATEMENTS_MAX)).unwrap().len(),
-            STATEMENTS_MAX
-        );
+        assert_eq!(split(&"a;".repeat(STATEMENTS_MAX)).unwrap().len(), STATEMENTS_MAX);
         let error = split(&"a;".repeat(STATEMENTS_MAX + 1)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Limit);
     }
@@ -95,32 +90,17 @@ mod tests {
     fn empty_statements_are_dropped() {
         assert_eq!(split("").unwrap(), [""; 0]);
         assert_eq!(split(" ; -- x\n ; /* y */ ;;").unwrap(), [""; 0]);
-        assert_eq!(
-            split("/*!40101 SET x=1 */;").unwrap(),
-            ["/*!40101 SET x=1 */"]
-        );
+        assert_eq!(split("/*!40101 SET x=1 */;").unwrap(), ["/*!40101 SET x=1 */"]);
         assert_eq!(split("/*! a; b */; c").unwrap(), ["/*! a; b */", "c"]);
     }
 
     #[test]
     fn queries_are_told_from_other_statements() {
-        for text in [
-            "",
-            "SHOW TABLES",
-            "get x",
-            "'SELECT'",
-            "(",
-            "/* SELECT",
-            "selected",
-        ] {
+        for text in ["", "SHOW TABLES", "get x", "'SELECT'", "(", "/* SELECT", "selected"] {
             assert!(!is_query(text), "{text}");
         }
-        for text in [
-            "select 1",
-            "/* x */ WITH a AS (SELECT 1) TABLE a",
-            "((SELECT 1))",
-            "VALUES 1",
-        ] {
+        for text in ["select 1", "/* x */ WITH a AS (SELECT 1) TABLE a", "((SELECT 1))", "VALUES 1"]
+        {
             assert!(is_query(text), "{text}");
         }
     }

@@ -29,26 +29,16 @@ fn object(parts: &[&str]) -> ObjectName {
     let mut parts = parts.iter().rev().map(|part| (*part).to_owned());
     let name = parts.next().unwrap();
     let database = parts.next();
-    ObjectName {
-        catalog: parts.next(),
-        database,
-        name,
-    }
+    ObjectName { catalog: parts.next(), database, name }
 }
 
 fn database(name: &str) -> DatabaseName {
-    DatabaseName {
-        catalog: None,
-        name: name.to_owned(),
-    }
+    DatabaseName { catalog: None, name: name.to_owned() }
 }
 
 #[test]
 fn what_is_no_catalog_statement_is_refused() {
-    assert_eq!(
-        catalog_statement(" -- x").unwrap_err().kind,
-        ErrorKind::Empty
-    );
+    assert_eq!(catalog_statement(" -- x").unwrap_err().kind, ErrorKind::Empty);
     assert_eq!(catalog_statement("").unwrap_err().errno(), 1065);
     let error = catalog_statement("DROP TABEL t").unwrap_err();
     assert_eq!(
@@ -85,11 +75,7 @@ fn what_is_no_catalog_statement_is_refused() {
         "ALTER DATABASE d",
         "CREATE DATABASE d PROPERTIES (\"a\")",
     ] {
-        assert_eq!(
-            catalog_statement(text).unwrap_err().kind,
-            ErrorKind::Syntax,
-            "{text}"
-        );
+        assert_eq!(catalog_statement(text).unwrap_err().kind, ErrorKind::Syntax, "{text}");
     }
 }
 
@@ -104,35 +90,20 @@ fn alter_table() {
     assert_eq!(all.len(), 10);
     assert!(matches!(&all[0], AlterAction::AddColumn { position, .. }
         if *position == Some(ColumnPosition::After("b".into()))));
-    assert!(
-        matches!(&all[3], AlterAction::ModifyColumn { column, position }
+    assert!(matches!(&all[3], AlterAction::ModifyColumn { column, position }
         if column.generated.as_deref() == Some("g + 1")
-            && *position == Some(ColumnPosition::First))
-    );
-    assert_eq!(
-        actions("ALTER TABLE t RENAME u"),
-        [AlterAction::Rename("u".into())]
-    );
-    assert_eq!(
-        actions("ALTER TABLE t SWAP WITH u"),
-        [AlterAction::SwapWith("u".into())]
-    );
+            && *position == Some(ColumnPosition::First)));
+    assert_eq!(actions("ALTER TABLE t RENAME u"), [AlterAction::Rename("u".into())]);
+    assert_eq!(actions("ALTER TABLE t SWAP WITH u"), [AlterAction::SwapWith("u".into())]);
     assert!(matches!(&actions("ALTER TABLE t SET (\"k\"=\"v\")")[..],
         [AlterAction::SetProperties(properties)] if properties[0].value == "v"));
     assert!(matches!(
         &actions("ALTER TABLE t ADD TEMPORARY PARTITION p VALUES IN (1) DISTRIBUTED BY RANDOM")[..],
-        [AlterAction::AddPartition {
-            temporary: true,
-            distribution: Some(_),
-            ..
-        }]
+        [AlterAction::AddPartition { temporary: true, distribution: Some(_), .. }]
     ));
     assert!(matches!(
         &actions("ALTER TABLE t ADD PARTITIONS START (1) END (9) EVERY (2)")[..],
-        [AlterAction::AddPartition {
-            partition: PartitionItem::Batch { .. },
-            ..
-        }]
+        [AlterAction::AddPartition { partition: PartitionItem::Batch { .. }, .. }]
     ));
     assert_eq!(
         actions("ALTER TABLE t DROP PARTITION IF EXISTS p FORCE"),
@@ -178,56 +149,30 @@ fn use_and_set_catalog() {
             name: "d1".into()
         })
     );
-    assert_eq!(
-        parse("SET CATALOG 'x'"),
-        CatalogStatement::SetCatalog("x".into())
-    );
+    assert_eq!(parse("SET CATALOG 'x'"), CatalogStatement::SetCatalog("x".into()));
 }
 
 #[test]
 fn shows_of_clients() {
-    assert_eq!(
-        show("SHOW schemas"),
-        Show::Databases {
-            catalog: None,
-            filter: None
-        }
-    );
+    assert_eq!(show("SHOW schemas"), Show::Databases { catalog: None, filter: None });
     assert_eq!(
         show("show databases from c like 'd%'"),
-        Show::Databases {
-            catalog: Some("c".into()),
-            filter: Some(ShowFilter::Like("d%".into()))
-        }
+        Show::Databases { catalog: Some("c".into()), filter: Some(ShowFilter::Like("d%".into())) }
     );
-    let Show::Tables(tables) = show("SHOW FULL TABLES FROM `d1`") else {
-        panic!()
-    };
+    let Show::Tables(tables) = show("SHOW FULL TABLES FROM `d1`") else { panic!() };
     assert_eq!((tables.full, tables.database), (true, Some(database("d1"))));
-    let Show::Tables(tables) = show("SHOW TABLES WHERE Tables_in_d1 LIKE 't%'") else {
-        panic!()
-    };
+    let Show::Tables(tables) = show("SHOW TABLES WHERE Tables_in_d1 LIKE 't%'") else { panic!() };
     assert!(matches!(tables.filter, Some(ShowFilter::Where(_))));
-    let Show::Columns(columns) = show("SHOW FULL COLUMNS FROM `d1`.`t1`") else {
-        panic!()
-    };
+    let Show::Columns(columns) = show("SHOW FULL COLUMNS FROM `d1`.`t1`") else { panic!() };
     assert_eq!((columns.full, columns.table), (true, object(&["d1", "t1"])));
-    let Show::Columns(columns) = show("SHOW FIELDS FROM t1 FROM c.d1 LIKE 'a'") else {
-        panic!()
-    };
+    let Show::Columns(columns) = show("SHOW FIELDS FROM t1 FROM c.d1 LIKE 'a'") else { panic!() };
     assert_eq!(columns.table, object(&["c", "d1", "t1"]));
     assert_eq!(
         show("SHOW CREATE TABLE `d1`.`t1`"),
         Show::Create(CreateOf::Table(object(&["d1", "t1"])))
     );
-    assert_eq!(
-        show("SHOW CREATE VIEW v"),
-        Show::Create(CreateOf::View(object(&["v"])))
-    );
-    assert_eq!(
-        show("SHOW CREATE SCHEMA d"),
-        Show::Create(CreateOf::Database(database("d")))
-    );
+    assert_eq!(show("SHOW CREATE VIEW v"), Show::Create(CreateOf::View(object(&["v"]))));
+    assert_eq!(show("SHOW CREATE SCHEMA d"), Show::Create(CreateOf::Database(database("d"))));
     let Show::Index { table, filter } = show("SHOW KEYS FROM t IN d WHERE Key_name = 'PRIMARY'")
     else {
         panic!()
@@ -235,48 +180,27 @@ fn shows_of_clients() {
     assert!(filter.is_some());
     assert_eq!(table, object(&["d", "t"]));
     assert_eq!(show("SHOW CATALOGS"), Show::Catalogs(None));
-    assert!(matches!(
-        show("SHOW TABLE STATUS FROM d LIKE 't'"),
-        Show::TableStatus { .. }
-    ));
-    let Show::Alter {
-        job,
-        database: in_database,
-        tail,
-    } = show(
+    assert!(matches!(show("SHOW TABLE STATUS FROM d LIKE 't'"), Show::TableStatus { .. }));
+    let Show::Alter { job, database: in_database, tail } = show(
         "SHOW ALTER TABLE COLUMN FROM `db` WHERE TableName='t' AND State='RUNNING' \
          ORDER BY CreateTime DESC LIMIT 1",
-    )
-    else {
+    ) else {
         panic!()
     };
     assert_eq!((job, in_database), (AlterJob::Column, Some(database("db"))));
     assert!(tail.order_by[0].descending && tail.filter.is_some() && tail.limit.is_some());
-    assert!(matches!(
-        show("SHOW TEMPORARY PARTITIONS FROM t"),
-        Show::Partitions { .. }
-    ));
+    assert!(matches!(show("SHOW TEMPORARY PARTITIONS FROM t"), Show::Partitions { .. }));
 }
 
 #[test]
 fn describe() {
     for text in ["DESCRIBE `d1`.`t1`", "desc d1.t1", "EXPLAIN d1.t1;"] {
-        let describe = Describe {
-            table: object(&["d1", "t1"]),
-            all: false,
-            column: None,
-        };
+        let describe = Describe { table: object(&["d1", "t1"]), all: false, column: None };
         assert_eq!(parse(text), CatalogStatement::Describe(describe));
     }
-    assert!(matches!(
-        parse("DESC t ALL"),
-        CatalogStatement::Describe(Describe { all: true, .. })
-    ));
+    assert!(matches!(parse("DESC t ALL"), CatalogStatement::Describe(Describe { all: true, .. })));
     assert!(matches!(
         parse("DESC t a"),
-        CatalogStatement::Describe(Describe {
-            column: Some(_),
-            ..
-        })
+        CatalogStatement::Describe(Describe { column: Some(_), .. })
     ));
 }

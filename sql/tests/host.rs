@@ -37,18 +37,11 @@ fn assignments(text: &str) -> Vec<Assignment> {
 }
 
 fn variable(scope: Scope, name: &str, value: SetValue) -> Assignment {
-    Assignment::Variable {
-        scope,
-        name: name.into(),
-        value,
-    }
+    Assignment::Variable { scope, name: name.into(), value }
 }
 
 fn names(charset: &str, collation: Option<&str>) -> Assignment {
-    Assignment::Names {
-        charset: Some(charset.into()),
-        collation: collation.map(Into::into),
-    }
+    Assignment::Names { charset: Some(charset.into()), collation: collation.map(Into::into) }
 }
 
 #[test]
@@ -136,11 +129,7 @@ fn what_is_not_offered_is_named_as_such() {
         "SET PROPERTY 'a' = 'b'",
     ] {
         let error = host_statement(text).unwrap_err();
-        assert_eq!(
-            (error.kind, error.errno()),
-            (ErrorKind::Unsupported, 1235),
-            "{text}: {error}"
-        );
+        assert_eq!((error.kind, error.errno()), (ErrorKind::Unsupported, 1235), "{text}: {error}");
     }
 }
 
@@ -155,10 +144,7 @@ fn error_says_what_was_expected_and_where() {
     assert_eq!((error.line, error.column, error.offset), (2, 14, 26));
     assert_eq!((error.errno(), error.sqlstate()), (1064, "42000"));
     let error = host_statement("KILL").unwrap_err();
-    assert_eq!(
-        error.reason,
-        "expected a connection id, found the end of the statement"
-    );
+    assert_eq!(error.reason, "expected a connection id, found the end of the statement");
     assert_eq!(error.near, "");
 }
 
@@ -171,16 +157,10 @@ fn set_in_the_forms_of_clients() {
         assignments("SET NAMES 'utf8mb4' COLLATE 'utf8mb4_0900_ai_ci'"),
         [names("utf8mb4", Some("utf8mb4_0900_ai_ci"))]
     );
-    assert_eq!(
-        assignments("/*!40101 SET NAMES utf8 */;"),
-        [names("utf8", None)]
-    );
+    assert_eq!(assignments("/*!40101 SET NAMES utf8 */;"), [names("utf8", None)]);
     assert_eq!(
         assignments("set names default"),
-        [Assignment::Names {
-            charset: None,
-            collation: None
-        }]
+        [Assignment::Names { charset: None, collation: None }]
     );
     assert_eq!(
         assignments("SET CHARACTER SET utf8, charset latin1"),
@@ -204,10 +184,7 @@ fn set_in_the_forms_of_clients() {
             variable(Scope::Global, "b", SetValue::String("x".into())),
             variable(Scope::Session, "c", SetValue::Default),
             variable(Scope::Session, "d", SetValue::Null),
-            Assignment::User {
-                name: "u".into(),
-                value: word("ON")
-            },
+            Assignment::User { name: "u".into(), value: word("ON") },
         ]
     );
     assert_eq!(
@@ -215,16 +192,9 @@ fn set_in_the_forms_of_clients() {
         [
             Assignment::User {
                 name: "OLD_SQL_MODE".into(),
-                value: SetValue::Variable {
-                    scope: Scope::Session,
-                    name: "SQL_MODE".into()
-                },
+                value: SetValue::Variable { scope: Scope::Session, name: "SQL_MODE".into() },
             },
-            variable(
-                Scope::Session,
-                "SQL_MODE",
-                SetValue::User("OLD_SQL_MODE".into())
-            ),
+            variable(Scope::Session, "SQL_MODE", SetValue::User("OLD_SQL_MODE".into())),
         ]
     );
     assert_eq!(
@@ -255,29 +225,18 @@ fn set_transaction_and_password() {
     );
     assert_eq!(
         session("SET TRANSACTION READ WRITE"),
-        SessionStatement::SetTransaction {
-            scope: None,
-            modes: vec![TransactionMode::ReadWrite]
-        }
+        SessionStatement::SetTransaction { scope: None, modes: vec![TransactionMode::ReadWrite] }
     );
-    let SessionStatement::SetPassword {
-        account: Some(account),
-        password,
-    } = session("SET PASSWORD FOR 'jack'@'192.%' = PASSWORD('123')")
+    let SessionStatement::SetPassword { account: Some(account), password } =
+        session("SET PASSWORD FOR 'jack'@'192.%' = PASSWORD('123')")
     else {
         panic!();
     };
-    assert_eq!(
-        (account.name.as_str(), account.host.as_str()),
-        ("jack", "192.%")
-    );
+    assert_eq!((account.name.as_str(), account.host.as_str()), ("jack", "192.%"));
     assert_eq!(password, Password::Clear("123".into()));
     assert_eq!(
         session("SET PASSWORD = '*6BB4'"),
-        SessionStatement::SetPassword {
-            account: None,
-            password: Password::Text("*6BB4".into())
-        }
+        SessionStatement::SetPassword { account: None, password: Password::Text("*6BB4".into()) }
     );
 }
 
@@ -312,51 +271,24 @@ fn shows_of_the_session() {
     );
     assert!(matches!(
         session("show variables where Variable_name in ('a', 'b') or value = 1"),
-        SessionStatement::ShowVariables {
-            filter: Some(ShowFilter::Where(_)),
-            ..
-        }
+        SessionStatement::ShowVariables { filter: Some(ShowFilter::Where(_)), .. }
     ));
     assert_eq!(
         session("SHOW SESSION STATUS"),
-        SessionStatement::ShowStatus {
-            scope: Scope::Session,
-            filter: None
-        }
+        SessionStatement::ShowStatus { scope: Scope::Session, filter: None }
     );
     assert_eq!(
         session("SHOW WARNINGS LIMIT 5, 10"),
-        SessionStatement::ShowWarnings(Some(Limit {
-            offset: 5,
-            count: 10
-        }))
+        SessionStatement::ShowWarnings(Some(Limit { offset: 5, count: 10 }))
     );
     assert_eq!(session("SHOW ERRORS"), SessionStatement::ShowErrors(None));
-    assert_eq!(
-        session("SHOW COUNT(*) WARNINGS"),
-        SessionStatement::CountWarnings
-    );
-    assert_eq!(
-        session("SHOW COUNT ( * ) ERRORS"),
-        SessionStatement::CountErrors
-    );
-    assert_eq!(
-        session("SHOW FULL PROCESSLIST"),
-        SessionStatement::ShowProcesslist { full: true }
-    );
-    assert_eq!(
-        session("SHOW PROCESSLIST"),
-        SessionStatement::ShowProcesslist { full: false }
-    );
-    assert_eq!(
-        session("SHOW STORAGE ENGINES"),
-        SessionStatement::ShowEngines
-    );
+    assert_eq!(session("SHOW COUNT(*) WARNINGS"), SessionStatement::CountWarnings);
+    assert_eq!(session("SHOW COUNT ( * ) ERRORS"), SessionStatement::CountErrors);
+    assert_eq!(session("SHOW FULL PROCESSLIST"), SessionStatement::ShowProcesslist { full: true });
+    assert_eq!(session("SHOW PROCESSLIST"), SessionStatement::ShowProcesslist { full: false });
+    assert_eq!(session("SHOW STORAGE ENGINES"), SessionStatement::ShowEngines);
     assert_eq!(session("SHOW ENGINES"), SessionStatement::ShowEngines);
-    assert_eq!(
-        session("SHOW COLLATION"),
-        SessionStatement::ShowCollation(None)
-    );
+    assert_eq!(session("SHOW COLLATION"), SessionStatement::ShowCollation(None));
     for text in ["SHOW CHARACTER SET LIKE 'u%'", "SHOW CHARSET LIKE 'u%'"] {
         let filter = Some(ShowFilter::Like("u%".into()));
         assert_eq!(session(text), SessionStatement::ShowCharacterSet(filter));
@@ -365,18 +297,9 @@ fn shows_of_the_session() {
     assert_eq!(session("SHOW PRIVILEGES"), SessionStatement::ShowPrivileges);
     assert_eq!(
         session("KILL QUERY 7"),
-        SessionStatement::Kill {
-            target: KillTarget::Query,
-            id: 7
-        }
+        SessionStatement::Kill { target: KillTarget::Query, id: 7 }
     );
-    assert_eq!(
-        session("KILL 7"),
-        SessionStatement::Kill {
-            target: KillTarget::Connection,
-            id: 7
-        }
-    );
+    assert_eq!(session("KILL 7"), SessionStatement::Kill { target: KillTarget::Connection, id: 7 });
 }
 
 #[test]
@@ -399,30 +322,15 @@ fn frontends_and_their_configuration() {
     );
     assert_eq!(
         cluster("ALTER SYSTEM MODIFY FRONTEND HOST \"a\" TO \"b\""),
-        ClusterStatement::ModifyFrontendHost {
-            from: "a".into(),
-            to: "b".into()
-        }
+        ClusterStatement::ModifyFrontendHost { from: "a".into(), to: "b".into() }
     );
     assert_eq!(
         cluster("ALTER SYSTEM TRANSFER LEADER TO \"h:9010\" FORCE"),
-        ClusterStatement::TransferLeader {
-            to: "h:9010".into(),
-            force: true
-        }
+        ClusterStatement::TransferLeader { to: "h:9010".into(), force: true }
     );
-    assert_eq!(
-        cluster("ALTER SYSTEM CREATE IMAGE"),
-        ClusterStatement::CreateImage
-    );
-    assert_eq!(
-        cluster("/* x */ SHOW FRONTENDS -- y"),
-        ClusterStatement::ShowFrontends
-    );
-    assert_eq!(
-        cluster("SHOW PROC '/frontends'"),
-        ClusterStatement::ShowProc("/frontends".into())
-    );
+    assert_eq!(cluster("ALTER SYSTEM CREATE IMAGE"), ClusterStatement::CreateImage);
+    assert_eq!(cluster("/* x */ SHOW FRONTENDS -- y"), ClusterStatement::ShowFrontends);
+    assert_eq!(cluster("SHOW PROC '/frontends'"), ClusterStatement::ShowProc("/frontends".into()));
     assert_eq!(
         cluster("ADMIN SHOW FRONTEND CONFIG LIKE 'run_mode'"),
         ClusterStatement::ShowConfig(Some(ShowFilter::Like("run_mode".into())))
@@ -441,40 +349,21 @@ fn life_of_modules() {
         HostStatement::Module(statement) => statement,
         other => panic!("{text}: {other:?}"),
     };
-    for text in [
-        "CHECK MODULE 'catalog'",
-        "ACTIVATE MODULE '@1'",
-        "ACTIVATE MODULE 'catalog@'",
-    ] {
-        assert_eq!(
-            host_statement(text).unwrap_err().kind,
-            ErrorKind::Invalid,
-            "{text}"
-        );
+    for text in ["CHECK MODULE 'catalog'", "ACTIVATE MODULE '@1'", "ACTIVATE MODULE 'catalog@'"] {
+        assert_eq!(host_statement(text).unwrap_err().kind, ErrorKind::Invalid, "{text}");
     }
-    let version = ModuleVersion {
-        name: "catalog".into(),
-        version: "2.0.0".into(),
-    };
+    let version = ModuleVersion { name: "catalog".into(), version: "2.0.0".into() };
     assert_eq!(version.to_string(), "catalog@2.0.0");
     assert_eq!(
         module("INSTALL MODULE FROM '/m/catalog.wasm'"),
-        ModuleStatement::Install {
-            file: "/m/catalog.wasm".into()
-        }
+        ModuleStatement::Install { file: "/m/catalog.wasm".into() }
     );
     assert_eq!(module("SHOW MODULES"), ModuleStatement::Show);
     assert_eq!(module("SHOW MODULE HISTORY"), ModuleStatement::History);
-    assert_eq!(
-        module("CHECK MODULE 'catalog@2.0.0'"),
-        ModuleStatement::Check(version.clone())
-    );
+    assert_eq!(module("CHECK MODULE 'catalog@2.0.0'"), ModuleStatement::Check(version.clone()));
     assert_eq!(
         module("ACTIVATE MODULE 'catalog@2.0.0' FORCE"),
-        ModuleStatement::Activate {
-            module: version,
-            force: true
-        }
+        ModuleStatement::Activate { module: version, force: true }
     );
     assert_eq!(module("ROLLBACK MODULE;"), ModuleStatement::Rollback);
 }

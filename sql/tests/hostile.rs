@@ -69,11 +69,7 @@ fn survives(text: &str) {
     }
     if let Ok(statement) = catalog_statement(text) {
         let printed = statement.to_string();
-        assert_eq!(
-            catalog_statement(&printed).as_ref(),
-            Ok(&statement),
-            "{text:?}\n{printed}"
-        );
+        assert_eq!(catalog_statement(&printed).as_ref(), Ok(&statement), "{text:?}\n{printed}");
     }
     is_query(text);
     like_match(text, text, true);
@@ -104,9 +100,7 @@ fn statements_cut_off_anywhere_are_refused_or_parsed() {
 #[test]
 fn statements_with_bytes_missing_or_mixed_up_are_refused_or_parsed() {
     let mut random = Random(0x5EED);
-    let pieces = [
-        "(", ")", ",", "'", "\"", "`", "/*", "*/", "/*!", "\\", "-", ".", "<", ">", ";",
-    ];
+    let pieces = ["(", ")", ",", "'", "\"", "`", "/*", "*/", "/*!", "\\", "-", ".", "<", ">", ";"];
     for text in OTHERS.iter().chain([&LONG_CREATE_TABLE]) {
         let characters: Vec<char> = text.chars().collect();
         for _ in 0..400 {
@@ -134,9 +128,7 @@ fn random_words_are_refused_or_parsed() {
         .collect();
     for _ in 0..5_000 {
         let length = 1 + random.below(12);
-        let text: Vec<&str> = (0..length)
-            .map(|_| words[random.below(words.len())])
-            .collect();
+        let text: Vec<&str> = (0..length).map(|_| words[random.below(words.len())]).collect();
         survives(&text.join(" "));
     }
 }
@@ -167,9 +159,7 @@ fn nesting_is_bounded() {
         |depth| catalog_statement(&format!("SHOW TABLES WHERE {}a = 1", "NOT ".repeat(depth)));
     let calls = |depth| {
         let (open, close) = ("f(".repeat(depth), ")".repeat(depth));
-        catalog_statement(&format!(
-            "CREATE TABLE t (a INT) PARTITION BY {open}a{close}"
-        ))
+        catalog_statement(&format!("CREATE TABLE t (a INT) PARTITION BY {open}a{close}"))
     };
     for deep in [limits::DEPTH_MAX, 10_000, 100_000] {
         assert_eq!(types(deep).unwrap_err().kind, ErrorKind::Limit);
@@ -178,12 +168,7 @@ fn nesting_is_bounded() {
         assert_eq!(calls(deep).unwrap_err().kind, ErrorKind::Limit);
     }
     let allowed = limits::DEPTH_MAX - 1;
-    for statement in [
-        types(allowed),
-        conditions(allowed),
-        negations(allowed),
-        calls(allowed),
-    ] {
+    for statement in [types(allowed), conditions(allowed), negations(allowed), calls(allowed)] {
         let printed = statement.unwrap().to_string();
         catalog_statement(&printed).unwrap();
     }
@@ -203,19 +188,13 @@ fn sizes_are_bounded() {
         let columns: Vec<String> = (0..count).map(|n| format!("c{n} INT")).collect();
         catalog_statement(&format!("CREATE TABLE t ({})", columns.join(",")))
     };
-    assert_eq!(
-        statement(limits::LIST_ITEMS_MAX + 1).unwrap_err().kind,
-        ErrorKind::Limit
-    );
+    assert_eq!(statement(limits::LIST_ITEMS_MAX + 1).unwrap_err().kind, ErrorKind::Limit);
     assert!(statement(limits::LIST_ITEMS_MAX).is_ok());
 
     let condition = |count: usize| {
         catalog_statement(&format!("SHOW TABLES WHERE a=1{}", " OR a=1".repeat(count)))
     };
-    assert_eq!(
-        condition(limits::LIST_ITEMS_MAX).unwrap_err().kind,
-        ErrorKind::Limit
-    );
+    assert_eq!(condition(limits::LIST_ITEMS_MAX).unwrap_err().kind, ErrorKind::Limit);
     assert!(condition(limits::LIST_ITEMS_MAX - 1).is_ok());
 
     let long = format!("USE {}", "x".repeat(limits::TEXT_BYTES_MAX));
@@ -229,13 +208,7 @@ fn sizes_are_bounded() {
 
 #[test]
 fn unterminated_quotes_and_comments_are_refused() {
-    for text in [
-        "USE `x",
-        "USE x /* y",
-        "COMMENT 'x",
-        "/*!40101 USE x",
-        "DROP TABLE \"x",
-    ] {
+    for text in ["USE `x", "USE x /* y", "COMMENT 'x", "/*!40101 USE x", "DROP TABLE \"x"] {
         let error = catalog_statement(text).unwrap_err();
         assert!(error.reason.starts_with("unterminated"), "{text}: {error}");
     }

@@ -33,10 +33,6 @@ fn statements_read_back_behind_comments_and_before_semicolons() {
     for _ in 0..STATEMENTS / 10 {
         let statement = generator.statement();
         let dressed = format!("-- hi\n/* there */ {statement} # end\n;; -- really");
-        assert_eq!(
-            catalog_statement(&dressed).as_ref(),
-            Ok(&statement),
-            "{dressed}"
-        );
+        assert_eq!(catalog_statement(&dressed).as_ref(), Ok(&statement), "{dressed}");
     }
 }

@@ -19,21 +19,14 @@ fn table(text: &str) -> CreateTable {
 }
 
 fn data_type(text: &str) -> DataType {
-    table(&format!("CREATE TABLE t (a {text})"))
-        .columns
-        .remove(0)
-        .data_type
+    table(&format!("CREATE TABLE t (a {text})")).columns.remove(0).data_type
 }
 
 fn object(parts: &[&str]) -> ObjectName {
     let mut parts = parts.iter().rev().map(|part| (*part).to_owned());
     let name = parts.next().unwrap();
     let database = parts.next();
-    ObjectName {
-        catalog: parts.next(),
-        database,
-        name,
-    }
+    ObjectName { catalog: parts.next(), database, name }
 }
 
 fn refused(text: &str) -> String {
@@ -58,18 +51,9 @@ fn malformed_tables_are_refused_with_a_hint() {
         "expected ENGINE, the key, COMMENT, PARTITION BY, DISTRIBUTED BY, ORDER BY, ROLLUP, \
          PROPERTIES, in this order, found 'COMMENT'"
     );
-    assert_eq!(
-        refused("CREATE TABLE t (a INT NULL NOT NULL)"),
-        "NULL is given twice"
-    );
-    assert_eq!(
-        refused("CREATE TABLE t (INDEX i (a))"),
-        "a table must have at least 1 column"
-    );
-    assert_eq!(
-        refused("CREATE TABLE t (a FOO)"),
-        "expected a column type, found 'FOO'"
-    );
+    assert_eq!(refused("CREATE TABLE t (a INT NULL NOT NULL)"), "NULL is given twice");
+    assert_eq!(refused("CREATE TABLE t (INDEX i (a))"), "a table must have at least 1 column");
+    assert_eq!(refused("CREATE TABLE t (a FOO)"), "expected a column type, found 'FOO'");
     assert_eq!(
         refused("CREATE TABLE t (a INT) DISTRIBUTED BY HASH(a) BUCKETS 0"),
         "a table has at least 1 bucket"
@@ -80,11 +64,7 @@ fn malformed_tables_are_refused_with_a_hint() {
         "CREATE TABLE t (a INT UNSIGNED)",
         "EXPLAIN SELECT 1",
     ] {
-        assert_eq!(
-            catalog_statement(text).unwrap_err().kind,
-            ErrorKind::Unsupported,
-            "{text}"
-        );
+        assert_eq!(catalog_statement(text).unwrap_err().kind, ErrorKind::Unsupported, "{text}");
     }
 }
 
@@ -92,37 +72,21 @@ fn malformed_tables_are_refused_with_a_hint() {
 fn type_arguments_out_of_bounds_are_refused() {
     for (data_type, reason) in [
         ("DECIMAL(0)", "DECIMAL precision must be 1 to 38, not 0"),
-        (
-            "DECIMAL(39, 2)",
-            "DECIMAL precision must be 1 to 38, not 39",
-        ),
+        ("DECIMAL(39, 2)", "DECIMAL precision must be 1 to 38, not 39"),
         ("DECIMAL(300)", "DECIMAL precision must be 1 to 38, not 300"),
         ("DECIMAL(5, 6)", "DECIMAL scale must be 0 to 5, not 6"),
         ("DECIMAL32(10)", "DECIMAL precision must be 1 to 9, not 10"),
         ("DECIMAL64(19)", "DECIMAL precision must be 1 to 18, not 19"),
         ("VARCHAR(0)", "VARCHAR length must be 1 to 1048576, not 0"),
-        (
-            "VARCHAR(1048577)",
-            "VARCHAR length must be 1 to 1048576, not 1048577",
-        ),
+        ("VARCHAR(1048577)", "VARCHAR length must be 1 to 1048576, not 1048577"),
         ("CHAR(256)", "CHAR length must be 1 to 255, not 256"),
         ("DATETIME(7)", "DATETIME digits must be 0 to 6, not 7"),
         ("MAP<JSON, INT>", "json cannot be the key of a MAP"),
     ] {
         let error = catalog_statement(&format!("CREATE TABLE t (a {data_type})")).unwrap_err();
-        assert_eq!(
-            (error.kind, error.reason.as_str()),
-            (ErrorKind::Invalid, reason)
-        );
+        assert_eq!((error.kind, error.reason.as_str()), (ErrorKind::Invalid, reason));
     }
-    for data_type in [
-        "VARCHAR(-1)",
-        "VARCHAR()",
-        "CHAR(*)",
-        "ARRAY",
-        "ARRAY<>",
-        "STRUCT<INT>",
-    ] {
+    for data_type in ["VARCHAR(-1)", "VARCHAR()", "CHAR(*)", "ARRAY", "ARRAY<>", "STRUCT<INT>"] {
         assert!(catalog_statement(&format!("CREATE TABLE t (a {data_type})")).is_err());
     }
 }
@@ -157,14 +121,8 @@ fn types_print_as_starrocks_prints_them() {
         ("BITMAP", "bitmap"),
         ("PERCENTILE", "percentile"),
         ("ARRAY<INT>", "array<int(11)>"),
-        (
-            "MAP<INT,ARRAY<STRING>>",
-            "map<int(11),array<varchar(65533)>>",
-        ),
-        (
-            "STRUCT<a: INT, `b c` DATE>",
-            "struct<a int(11), `b c` date>",
-        ),
+        ("MAP<INT,ARRAY<STRING>>", "map<int(11),array<varchar(65533)>>"),
+        ("STRUCT<a: INT, `b c` DATE>", "struct<a int(11), `b c` date>"),
     ] {
         assert_eq!(data_type(written).to_string(), printed);
     }
@@ -174,10 +132,7 @@ fn types_print_as_starrocks_prints_them() {
 fn types_tell_information_schema_about_themselves() {
     let decimal = data_type("DECIMAL(10, 2)");
     assert_eq!(decimal.data_type(), "decimal");
-    assert_eq!(
-        (decimal.numeric_precision(), decimal.numeric_scale()),
-        (Some(10), Some(2))
-    );
+    assert_eq!((decimal.numeric_precision(), decimal.numeric_scale()), (Some(10), Some(2)));
     assert_eq!(data_type("BIGINT").numeric_precision(), Some(19));
     assert_eq!(data_type("DOUBLE").numeric_scale(), None);
     assert_eq!(data_type("VARCHAR(20)").character_length(), Some(20));
@@ -222,11 +177,7 @@ fn table_prints_in_the_shape_that_clients_cut_into_lines() {
 #[test]
 fn partitions_of_every_kind() {
     let partition = |text: &str| {
-        table(&format!(
-            "CREATE TABLE t (a INT, b INT) PARTITION BY {text}"
-        ))
-        .partition
-        .unwrap()
+        table(&format!("CREATE TABLE t (a INT, b INT) PARTITION BY {text}")).partition.unwrap()
     };
     assert_eq!(partition("RANGE(a)()").partitions(), []);
     let range = partition(
@@ -236,31 +187,18 @@ fn partitions_of_every_kind() {
     assert_eq!(range.columns(), ["a", "b"]);
     assert_eq!(range.partitions().len(), 3);
     let list = partition("LIST(a) (PARTITION p VALUES IN (1, 2), PARTITION q VALUES IN ((1)))");
-    let PartitionItem::One(first) = &list.partitions()[0] else {
-        panic!()
-    };
+    let PartitionItem::One(first) = &list.partitions()[0] else { panic!() };
     let number = |text: &str| vec![Literal::Number(text.into())];
-    assert_eq!(
-        first.values,
-        PartitionValues::In(vec![number("1"), number("2")])
-    );
+    assert_eq!(first.values, PartitionValues::In(vec![number("1"), number("2")]));
     let dynamic =
         partition("date_trunc('month', a) (START ('1') END ('2') EVERY (INTERVAL 1 DAY))");
     assert!(
         matches!(&dynamic, PartitionBy::Expression { partitions, .. } if partitions.len() == 1)
     );
     assert_eq!(dynamic.columns(), ["a"]);
-    assert_eq!(
-        partition("a, time_slice(b, INTERVAL 7 DAY)").columns(),
-        ["a", "b"]
-    );
+    assert_eq!(partition("a, time_slice(b, INTERVAL 7 DAY)").columns(), ["a", "b"]);
     assert_eq!(partition("(a, b)").columns(), ["a", "b"]);
-    for wrong in [
-        "1",
-        "RANGE()",
-        "RANGE(a) (PARTITION p)",
-        "RANGE(a) (PARTITION p VALUES (1))",
-    ] {
+    for wrong in ["1", "RANGE()", "RANGE(a) (PARTITION p)", "RANGE(a) (PARTITION p VALUES (1))"] {
         refused(&format!("CREATE TABLE t (a INT) PARTITION BY {wrong}"));
     }
 }
@@ -273,25 +211,13 @@ fn columns_with_every_attribute() {
          d INT AS a + (1, 2) COMMENT 'sum', e DATETIME DEFAULT NOW(), f INT DEFAULT NULL)",
     )
     .columns;
-    assert_eq!(
-        columns[0].default,
-        Some(DefaultValue::Literal(Literal::Number("-1".into())))
-    );
+    assert_eq!(columns[0].default, Some(DefaultValue::Literal(Literal::Number("-1".into()))));
     assert!(columns[0].key && columns[1].auto_increment);
-    assert_eq!(
-        columns[2].default,
-        Some(DefaultValue::Expression("uuid()".into()))
-    );
+    assert_eq!(columns[2].default, Some(DefaultValue::Expression("uuid()".into())));
     assert_eq!(columns[3].generated.as_deref(), Some("a + (1, 2)"));
     assert_eq!(columns[3].comment.as_deref(), Some("sum"));
-    assert_eq!(
-        columns[4].default,
-        Some(DefaultValue::CurrentTimestamp(None))
-    );
-    assert_eq!(
-        columns[5].default,
-        Some(DefaultValue::Literal(Literal::Null))
-    );
+    assert_eq!(columns[4].default, Some(DefaultValue::CurrentTimestamp(None)));
+    assert_eq!(columns[5].default, Some(DefaultValue::Literal(Literal::Null)));
     let words = table("CREATE TABLE t (comment INT, date DATE, `key` INT, text TEXT, first INT)");
     assert_eq!(words.columns.len(), 5);
     assert_eq!(words.columns[0].name, "comment");
@@ -303,16 +229,8 @@ fn tables_without_columns_of_their_own() {
     else {
         panic!()
     };
-    assert_eq!(
-        (like.if_not_exists, like.source),
-        (true, object(&["d", "b"]))
-    );
+    assert_eq!((like.if_not_exists, like.source), (true, object(&["d", "b"])));
     assert!(table("CREATE EXTERNAL TABLE t (a INT) ENGINE=mysql").external);
-    let random = table("CREATE TABLE t (a INT) DISTRIBUTED BY RANDOM")
-        .distribution
-        .unwrap();
-    assert_eq!(
-        (random.method, random.buckets),
-        (DistributionMethod::Random, None)
-    );
+    let random = table("CREATE TABLE t (a INT) DISTRIBUTED BY RANDOM").distribution.unwrap();
+    assert_eq!((random.method, random.buckets), (DistributionMethod::Random, None));
 }

@@ -174,12 +174,8 @@ pub enum KeyKind {
 
 impl KeyKind {
     /// All of them.
-    pub const ALL: [KeyKind; 4] = [
-        KeyKind::Primary,
-        KeyKind::Duplicate,
-        KeyKind::Unique,
-        KeyKind::Aggregate,
-    ];
+    pub const ALL: [KeyKind; 4] =
+        [KeyKind::Primary, KeyKind::Duplicate, KeyKind::Unique, KeyKind::Aggregate];
 
     /// The keyword before `KEY`.
     pub fn keyword(self) -> &'static str {

@@ -30,12 +30,7 @@ impl Display for AlterAction {
                 write!(f, "MODIFY COLUMN {} COMMENT {comment}", quote_ident(name))
             }
             AlterAction::RenameColumn { from, to } => {
-                write!(
-                    f,
-                    "RENAME COLUMN {} TO {}",
-                    quote_ident(from),
-                    quote_ident(to)
-                )
+                write!(f, "RENAME COLUMN {} TO {}", quote_ident(from), quote_ident(to))
             }
             AlterAction::OrderBy(columns) => write!(f, "ORDER BY ({})", names(columns)),
             AlterAction::Rename(name) => write!(f, "RENAME {}", quote_ident(name)),
@@ -44,12 +39,7 @@ impl Display for AlterAction {
             AlterAction::SetComment(comment) => write!(f, "COMMENT = {}", quote_double(comment)),
             AlterAction::SetDistribution(distribution) => distribution.fmt(f),
             AlterAction::RenamePartition { from, to } => {
-                write!(
-                    f,
-                    "RENAME PARTITION {} {}",
-                    quote_ident(from),
-                    quote_ident(to)
-                )
+                write!(f, "RENAME PARTITION {} {}", quote_ident(from), quote_ident(to))
             }
             AlterAction::AddIndex(index) => write!(f, "ADD INDEX {index}"),
             AlterAction::DropIndex(name) => write!(f, "DROP INDEX {}", quote_ident(name)),
@@ -65,12 +55,7 @@ impl Display for AlterAction {
 impl AlterAction {
     fn fmt_partition(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            AlterAction::AddPartition {
-                temporary,
-                partition,
-                distribution,
-                properties,
-            } => {
+            AlterAction::AddPartition { temporary, partition, distribution, properties } => {
                 write!(f, "ADD {}", temporary_word(*temporary))?;
                 match partition {
                     PartitionItem::One(partition) => partition.fmt(f)?,
@@ -84,19 +69,10 @@ impl AlterAction {
                     false => write!(f, " ({})", joined(properties)),
                 }
             }
-            AlterAction::DropPartition {
-                temporary,
-                if_exists: exists,
-                name,
-                force: forced,
-            } => {
+            AlterAction::DropPartition { temporary, if_exists: exists, name, force: forced } => {
                 let (temporary, exists) = (temporary_word(*temporary), if_exists(*exists));
                 let name = quote_ident(name);
-                write!(
-                    f,
-                    "DROP {temporary}PARTITION {exists}{name}{}",
-                    force(*forced)
-                )
+                write!(f, "DROP {temporary}PARTITION {exists}{name}{}", force(*forced))
             }
             _ => Ok(()),
         }

@@ -16,10 +16,7 @@ impl Display for PartitionBy {
             PartitionBy::Range { .. } => write!(f, "PARTITION BY RANGE({})", joined(&keys))?,
             PartitionBy::List { .. } => write!(f, "PARTITION BY LIST({})", joined(&keys))?,
             PartitionBy::Expression { keys: terms, .. } => {
-                match terms
-                    .iter()
-                    .all(|term| matches!(term, PartitionTerm::Column(_)))
-                {
+                match terms.iter().all(|term| matches!(term, PartitionTerm::Column(_))) {
                     true => write!(f, "PARTITION BY ({})", joined(&keys))?,
                     false => write!(f, "PARTITION BY {}", joined(&keys))?,
                 }
@@ -55,10 +52,7 @@ impl Display for PartitionTerm {
             PartitionTerm::Literal(Literal::String(text)) => f.write_str(&quote_string(text)),
             PartitionTerm::Literal(literal) => literal.fmt(f),
             PartitionTerm::Interval(every) => every.fmt(f),
-            PartitionTerm::Call {
-                function,
-                arguments,
-            } => {
+            PartitionTerm::Call { function, arguments } => {
                 write!(f, "{function}({})", joined(arguments))
             }
         }
@@ -88,12 +82,7 @@ impl Display for PartitionItem {
 impl Display for Partition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let if_not_exists = if_not_exists(self.if_not_exists);
-        write!(
-            f,
-            "PARTITION {if_not_exists}{} {}",
-            quote_ident(&self.name),
-            self.values
-        )?;
+        write!(f, "PARTITION {if_not_exists}{} {}", quote_ident(&self.name), self.values)?;
         match self.properties.is_empty() {
             true => Ok(()),
             false => write!(f, " ({})", joined(&self.properties)),

@@ -43,19 +43,11 @@ impl Display for Show {
                 write!(f, "SHOW INDEX FROM {table}")?;
                 write_filter(f, filter)
             }
-            Show::Partitions {
-                temporary,
-                table,
-                tail,
-            } => {
+            Show::Partitions { temporary, table, tail } => {
                 let temporary = if *temporary { "TEMPORARY " } else { "" };
                 write!(f, "SHOW {temporary}PARTITIONS FROM {table}{tail}")
             }
-            Show::Alter {
-                job,
-                database,
-                tail,
-            } => {
+            Show::Alter { job, database, tail } => {
                 write!(f, "SHOW ALTER TABLE {}", job.keyword())?;
                 write_database(f, database)?;
                 tail.fmt(f)
@@ -130,30 +122,13 @@ impl Display for OrderBy {
 impl Display for Filter {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Filter::Compare {
-                left,
-                comparison,
-                right,
-            } => {
+            Filter::Compare { left, comparison, right } => {
                 write!(f, "{left} {} {right}", comparison.symbol())
             }
-            Filter::Like {
-                operand,
-                negated,
-                pattern,
-            } => {
-                write!(
-                    f,
-                    "{operand} {}LIKE {}",
-                    not(*negated),
-                    quote_string(pattern)
-                )
+            Filter::Like { operand, negated, pattern } => {
+                write!(f, "{operand} {}LIKE {}", not(*negated), quote_string(pattern))
             }
-            Filter::In {
-                operand,
-                negated,
-                list,
-            } => {
+            Filter::In { operand, negated, list } => {
                 write!(f, "{operand} {}IN ({})", not(*negated), joined(list))
             }
             Filter::IsNull { operand, negated } => write!(f, "{operand} IS {}NULL", not(*negated)),

@@ -49,11 +49,7 @@ impl CreateTable {
         }
         if let Some(distribution) = &self.distribution {
             // The blank behind the buckets is StarRocks' own.
-            let blank = if distribution.buckets.is_some() {
-                " "
-            } else {
-                ""
-            };
+            let blank = if distribution.buckets.is_some() { " " } else { "" };
             write!(f, "\n{distribution}{blank}")?;
         }
         if !self.order_by.is_empty() {
@@ -70,11 +66,7 @@ impl Display for CreateTableLike {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let external = if self.external { "EXTERNAL " } else { "" };
         let if_not_exists = if_not_exists(self.if_not_exists);
-        write!(
-            f,
-            "CREATE {external}TABLE {if_not_exists}{} LIKE {}",
-            self.name, self.source
-        )
+        write!(f, "CREATE {external}TABLE {if_not_exists}{} LIKE {}", self.name, self.source)
     }
 }
 
@@ -164,13 +156,7 @@ impl Display for Rollup {
 
 impl Display for DropTable {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "DROP TABLE {}{}{}",
-            if_exists(self.if_exists),
-            self.name,
-            force(self.force)
-        )
+        write!(f, "DROP TABLE {}{}{}", if_exists(self.if_exists), self.name, force(self.force))
     }
 }
 

@@ -2,10 +2,7 @@ use super::*;
 
 fn kinds(text: &str) -> Vec<(TokenKind, &str)> {
     let (tokens, _) = Lexer::tokens(text).unwrap();
-    tokens
-        .iter()
-        .map(|token| (token.kind, &text[token.start..token.end]))
-        .collect()
+    tokens.iter().map(|token| (token.kind, &text[token.start..token.end])).collect()
 }
 
 fn words(text: &str) -> Vec<&str> {
@@ -27,11 +24,7 @@ fn unterminated_quotes_and_comments_say_where_they_start() {
         ("/*/", "unterminated comment", 0),
     ] {
         let error = Lexer::tokens(text).unwrap_err();
-        assert_eq!(
-            (error.reason.as_str(), error.offset),
-            (reason, offset),
-            "{text}"
-        );
+        assert_eq!((error.reason.as_str(), error.offset), (reason, offset), "{text}");
     }
 }
 
@@ -44,10 +37,7 @@ fn too_long_a_text_is_refused() {
 
 #[test]
 fn too_many_tokens_are_refused() {
-    assert_eq!(
-        Lexer::tokens(&",".repeat(TOKENS_MAX)).unwrap_err().kind,
-        ErrorKind::Limit
-    );
+    assert_eq!(Lexer::tokens(&",".repeat(TOKENS_MAX)).unwrap_err().kind, ErrorKind::Limit);
     assert!(Lexer::tokens(&",".repeat(TOKENS_MAX - 1)).is_ok());
 }
 
@@ -61,10 +51,7 @@ fn comments_are_skipped() {
 
 #[test]
 fn executable_comments_count_as_their_content_up_to_our_version() {
-    assert_eq!(
-        words("/*!40101 SET NAMES utf8 */"),
-        ["SET", "NAMES", "utf8"]
-    );
+    assert_eq!(words("/*!40101 SET NAMES utf8 */"), ["SET", "NAMES", "utf8"]);
     assert_eq!(words("a /*! b /* c */ d*/ e"), ["a", "b", "d", "e"]);
     assert_eq!(words("a /*!80034 b */ c"), ["a", "c"]);
     assert_eq!(words("a /*!100616 b */ c"), ["a", "c"]);
@@ -87,15 +74,9 @@ fn numbers_words_and_names_that_begin_with_digits_are_told_apart() {
     for text in ["2024_sales", "1e", "0xZZ", "größe", "a$b", "表"] {
         assert_eq!(strip(text), [(Word, text)]);
     }
-    assert_eq!(
-        strip("d.5t"),
-        [(Word, "d"), (Symbol("."), "."), (Word, "5t")]
-    );
+    assert_eq!(strip("d.5t"), [(Word, "d"), (Symbol("."), "."), (Word, "5t")]);
     assert_eq!(strip("d .5"), [(Word, "d"), (Number, ".5")]);
-    assert_eq!(
-        words("@@session.a:=@b"),
-        ["@@", "session", ".", "a", ":=", "@", "b"]
-    );
+    assert_eq!(words("@@session.a:=@b"), ["@@", "session", ".", "a", ":=", "@", "b"]);
 }
 
 #[test]

@@ -57,9 +57,9 @@ impl Parser<'_> {
         match self.expect_any(&["COLUMN", "INDEX", "ROLLUP", "PARTITION"])? {
             "INDEX" => Ok(AlterAction::AddIndex(self.index_def()?)),
             "ROLLUP" => Ok(AlterAction::AddRollup(self.rollup()?)),
-            _ if self.is_symbol(0, "(") => Ok(AlterAction::AddColumns(
-                self.parenthesised(Self::column_def)?,
-            )),
+            _ if self.is_symbol(0, "(") => {
+                Ok(AlterAction::AddColumns(self.parenthesised(Self::column_def)?))
+            }
             _ => Ok(AlterAction::AddColumn {
                 column: Box::new(self.column_def()?),
                 position: self.column_position()?,
@@ -77,12 +77,7 @@ impl Parser<'_> {
             true => self.properties()?,
             false => Vec::new(),
         };
-        Ok(AlterAction::AddPartition {
-            temporary,
-            partition,
-            distribution,
-            properties,
-        })
+        Ok(AlterAction::AddPartition { temporary, partition, distribution, properties })
     }
 
     fn alter_drop(&mut self) -> Result<AlterAction> {
@@ -124,10 +119,7 @@ impl Parser<'_> {
         if self.accept("COLUMN") {
             let from = self.identifier("a column name")?;
             self.expect("TO")?;
-            return Ok(AlterAction::RenameColumn {
-                from,
-                to: self.identifier("a column name")?,
-            });
+            return Ok(AlterAction::RenameColumn { from, to: self.identifier("a column name")? });
         }
         if self.accept("PARTITION") {
             let from = self.identifier("a partition name")?;
@@ -146,9 +138,7 @@ impl Parser<'_> {
             return Ok(Some(ColumnPosition::First));
         }
         match self.accept("AFTER") {
-            true => Ok(Some(ColumnPosition::After(
-                self.identifier("a column name")?,
-            ))),
+            true => Ok(Some(ColumnPosition::After(self.identifier("a column name")?))),
             false => Ok(None),
         }
     }

@@ -31,34 +31,20 @@ impl Parser<'_> {
             let addresses = self.list(|p| p.string("host:port"))?;
             let force = self.accept("FORCE");
             return Ok(match change {
-                "ADD" => ClusterStatement::AddFrontends {
-                    kind,
-                    addresses,
-                    force,
-                },
-                _ => ClusterStatement::DropFrontends {
-                    kind,
-                    addresses,
-                    force,
-                },
+                "ADD" => ClusterStatement::AddFrontends { kind, addresses, force },
+                _ => ClusterStatement::DropFrontends { kind, addresses, force },
             });
         }
         if self.accept_words(&["MODIFY", "FRONTEND"]) {
             self.expect("HOST")?;
             let from = self.string("a host")?;
             self.expect("TO")?;
-            return Ok(ClusterStatement::ModifyFrontendHost {
-                from,
-                to: self.string("a host")?,
-            });
+            return Ok(ClusterStatement::ModifyFrontendHost { from, to: self.string("a host")? });
         }
         if self.accept("TRANSFER") {
             self.expect_words(&["LEADER", "TO"])?;
             let to = self.string("host:port")?;
-            return Ok(ClusterStatement::TransferLeader {
-                to,
-                force: self.accept("FORCE"),
-            });
+            return Ok(ClusterStatement::TransferLeader { to, force: self.accept("FORCE") });
         }
         if self.accept_words(&["CREATE", "IMAGE"]) {
             return Ok(ClusterStatement::CreateImage);

@@ -72,9 +72,7 @@ impl Parser<'_> {
     }
 
     fn aggregate_type(&mut self) -> Option<AggregateType> {
-        AggregateType::ALL
-            .into_iter()
-            .find(|aggregate| self.accept(aggregate.keyword()))
+        AggregateType::ALL.into_iter().find(|aggregate| self.accept(aggregate.keyword()))
     }
 
     fn default_value(&mut self) -> Result<DefaultValue> {
@@ -131,12 +129,6 @@ impl Parser<'_> {
             true => self.properties()?,
             false => Vec::new(),
         };
-        Ok(IndexDef {
-            name,
-            columns,
-            using,
-            properties,
-            comment: self.comment()?,
-        })
+        Ok(IndexDef { name, columns, using, properties, comment: self.comment()? })
     }
 }

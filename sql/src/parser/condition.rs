@@ -30,11 +30,7 @@ impl Parser<'_> {
             }
             false => Vec::new(),
         };
-        Ok(Tail {
-            filter,
-            order_by,
-            limit: self.limit()?,
-        })
+        Ok(Tail { filter, order_by, limit: self.limit()? })
     }
 
     fn order_by(&mut self) -> Result<OrderBy> {
@@ -51,19 +47,13 @@ impl Parser<'_> {
         let first = self.integer("a number of rows")?;
         if self.accept_symbol(",") {
             let count = self.integer("a number of rows")?;
-            return Ok(Some(Limit {
-                offset: first,
-                count,
-            }));
+            return Ok(Some(Limit { offset: first, count }));
         }
         let offset = match self.accept("OFFSET") {
             true => self.integer("a number of rows")?,
             false => 0,
         };
-        Ok(Some(Limit {
-            offset,
-            count: first,
-        }))
+        Ok(Some(Limit { offset, count: first }))
     }
 
     /// A condition: `OR` binds weakest, then `AND`, then `NOT`.
@@ -113,27 +103,16 @@ impl Parser<'_> {
         if self.accept("IS") {
             let negated = self.accept("NOT");
             self.expect("NULL")?;
-            return Ok(Filter::IsNull {
-                operand: left,
-                negated,
-            });
+            return Ok(Filter::IsNull { operand: left, negated });
         }
         let negated = self.accept("NOT");
         if self.accept("LIKE") {
             let pattern = self.string("a pattern")?;
-            return Ok(Filter::Like {
-                operand: left,
-                negated,
-                pattern,
-            });
+            return Ok(Filter::Like { operand: left, negated, pattern });
         }
         if self.accept("IN") {
             let list = self.parenthesised(|p| p.literal("a value"))?;
-            return Ok(Filter::In {
-                operand: left,
-                negated,
-                list,
-            });
+            return Ok(Filter::In { operand: left, negated, list });
         }
         if self.accept("BETWEEN") {
             let between = self.between(left)?;
@@ -146,11 +125,7 @@ impl Parser<'_> {
             return Err(self.expected("LIKE, IN or BETWEEN"));
         }
         let comparison = self.comparison()?;
-        Ok(Filter::Compare {
-            left,
-            comparison,
-            right: self.operand()?,
-        })
+        Ok(Filter::Compare { left, comparison, right: self.operand()? })
     }
 
     fn between(&mut self, operand: Operand) -> Result<Filter> {
@@ -172,10 +147,7 @@ impl Parser<'_> {
         if self.accept_symbol("!=") {
             return Ok(Comparison::NotEqual);
         }
-        match Comparison::ALL
-            .into_iter()
-            .find(|one| self.accept_symbol(one.symbol()))
-        {
+        match Comparison::ALL.into_iter().find(|one| self.accept_symbol(one.symbol())) {
             Some(comparison) => Ok(comparison),
             None => Err(self.expected("a comparison")),
         }
@@ -190,9 +162,7 @@ impl Parser<'_> {
         if let Some(word) = reserved {
             return Ok(Operand::Column(word.to_owned()));
         }
-        Ok(Operand::Column(
-            self.object_name("a column or a value")?.name,
-        ))
+        Ok(Operand::Column(self.object_name("a column or a value")?.name))
     }
 }
 

@@ -34,10 +34,7 @@ impl Parser<'_> {
                 DatabaseAction::SetProperties(self.properties()?)
             }
         };
-        Ok(CatalogStatement::AlterDatabase(AlterDatabase {
-            name,
-            action,
-        }))
+        Ok(CatalogStatement::AlterDatabase(AlterDatabase { name, action }))
     }
 
     /// What follows `USE`.
@@ -48,8 +45,6 @@ impl Parser<'_> {
     /// What follows `SET`, of which only `SET CATALOG` is the catalog's.
     pub(super) fn set_catalog(&mut self) -> Result<CatalogStatement> {
         self.expect("CATALOG")?;
-        Ok(CatalogStatement::SetCatalog(
-            self.identifier_or_string("a catalog name")?,
-        ))
+        Ok(CatalogStatement::SetCatalog(self.identifier_or_string("a catalog name")?))
     }
 }

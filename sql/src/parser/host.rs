@@ -63,10 +63,7 @@ fn is_host_show(after_show: &[&str]) -> bool {
     matches!(
         after_show,
         ["GLOBAL" | "SESSION" | "LOCAL", "VARIABLES" | "STATUS", ..]
-            | [
-                "VARIABLES" | "STATUS" | "WARNINGS" | "ERRORS" | "PROCESSLIST" | "ENGINES",
-                ..
-            ]
+            | ["VARIABLES" | "STATUS" | "WARNINGS" | "ERRORS" | "PROCESSLIST" | "ENGINES", ..]
             | ["COLLATION" | "CHARSET" | "PLUGINS" | "PRIVILEGES", ..]
             | ["COUNT", "(", ..]
             | ["FULL", "PROCESSLIST", ..]

@@ -11,9 +11,7 @@ impl Parser<'_> {
         match verb {
             "INSTALL" => {
                 self.expect("FROM")?;
-                Ok(ModuleStatement::Install {
-                    file: self.string("a file")?,
-                })
+                Ok(ModuleStatement::Install { file: self.string("a file")? })
             }
             "CHECK" => Ok(ModuleStatement::Check(self.module_version()?)),
             "ACTIVATE" => Ok(ModuleStatement::Activate {
@@ -29,9 +27,7 @@ impl Parser<'_> {
         if self.accept("MODULES") {
             return Ok(Some(ModuleStatement::Show));
         }
-        Ok(self
-            .accept_words(&["MODULE", "HISTORY"])
-            .then_some(ModuleStatement::History))
+        Ok(self.accept_words(&["MODULE", "HISTORY"]).then_some(ModuleStatement::History))
     }
 
     /// `'name@version'`.
@@ -39,10 +35,9 @@ impl Parser<'_> {
         let at = self.at;
         let text = self.string("a module and its version")?;
         match text.split_once('@') {
-            Some((name, version)) if !name.is_empty() && !version.is_empty() => Ok(ModuleVersion {
-                name: name.to_owned(),
-                version: version.to_owned(),
-            }),
+            Some((name, version)) if !name.is_empty() && !version.is_empty() => {
+                Ok(ModuleVersion { name: name.to_owned(), version: version.to_owned() })
+            }
             _ => Err(self.invalid(at, format!("expected name@version, found '{text}'"))),
         }
     }

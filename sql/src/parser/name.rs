@@ -77,21 +77,14 @@ impl Parser<'_> {
         let mut parts = self.parts(what, NAME_PARTS_MAX)?;
         let name = parts.pop().unwrap_or_default();
         let database = parts.pop();
-        Ok(ObjectName {
-            catalog: parts.pop(),
-            database,
-            name,
-        })
+        Ok(ObjectName { catalog: parts.pop(), database, name })
     }
 
     /// `[catalog.]name`.
     pub(super) fn database_name(&mut self) -> Result<DatabaseName> {
         let mut parts = self.parts("a database name", NAME_PARTS_MAX - 1)?;
         let name = parts.pop().unwrap_or_default();
-        Ok(DatabaseName {
-            catalog: parts.pop(),
-            name,
-        })
+        Ok(DatabaseName { catalog: parts.pop(), name })
     }
 
     /// `FROM | IN [catalog.]name`, if it is there.
@@ -155,10 +148,7 @@ impl Parser<'_> {
             TokenKind::Number => {
                 self.advance();
                 let sign = if minus { "-" } else { "" };
-                Ok(Some(Literal::Number(format!(
-                    "{sign}{}",
-                    self.source(token)
-                ))))
+                Ok(Some(Literal::Number(format!("{sign}{}", self.source(token)))))
             }
             _ if signed => Err(self.expected("a number")),
             _ => Ok(None),
@@ -170,10 +160,7 @@ impl Parser<'_> {
         self.parenthesised(|p| {
             let key = p.property_part("a property name")?;
             p.expect_symbol("=")?;
-            Ok(Property {
-                key,
-                value: p.property_part("a property value")?,
-            })
+            Ok(Property { key, value: p.property_part("a property value")? })
         })
     }
 

@@ -13,27 +13,18 @@ impl Parser<'_> {
         if self.is_symbol(1, "(") {
             if self.accept("RANGE") {
                 let keys = self.parenthesised(Self::partition_key)?;
-                return Ok(PartitionBy::Range {
-                    keys,
-                    partitions: self.partition_items()?,
-                });
+                return Ok(PartitionBy::Range { keys, partitions: self.partition_items()? });
             }
             if self.accept("LIST") {
                 let keys = self.parenthesised(Self::partition_key)?;
-                return Ok(PartitionBy::List {
-                    keys,
-                    partitions: self.partition_items()?,
-                });
+                return Ok(PartitionBy::List { keys, partitions: self.partition_items()? });
             }
         }
         let keys = match self.is_symbol(0, "(") {
             true => self.parenthesised(Self::partition_key)?,
             false => self.list(Self::partition_key)?,
         };
-        Ok(PartitionBy::Expression {
-            keys,
-            partitions: self.partition_items()?,
-        })
+        Ok(PartitionBy::Expression { keys, partitions: self.partition_items()? })
     }
 
     /// A column or an expression; a constant alone decides nothing.
@@ -62,19 +53,14 @@ impl Parser<'_> {
                     }
                     false => p.parenthesised(Self::partition_term)?,
                 };
-                return Ok(PartitionTerm::Call {
-                    function,
-                    arguments,
-                });
+                return Ok(PartitionTerm::Call { function, arguments });
             }
             if p.is_word(0, "INTERVAL") && p.peek(1).kind == TokenKind::Number {
                 return Ok(PartitionTerm::Interval(p.interval()?));
             }
             match p.accept_literal()? {
                 Some(literal) => Ok(PartitionTerm::Literal(literal)),
-                None => Ok(PartitionTerm::Column(
-                    p.identifier("a column or a function")?,
-                )),
+                None => Ok(PartitionTerm::Column(p.identifier("a column or a function")?)),
             }
         })
     }
@@ -117,10 +103,7 @@ impl Parser<'_> {
         self.expect_symbol("(")?;
         let every = match self.is_word(0, "INTERVAL") {
             true => self.interval()?,
-            false => Every {
-                amount: self.integer("INTERVAL or a number")?,
-                unit: None,
-            },
+            false => Every { amount: self.integer("INTERVAL or a number")?, unit: None },
         };
         self.expect_symbol(")")?;
         Ok(PartitionItem::Batch { start, end, every })
@@ -137,14 +120,8 @@ impl Parser<'_> {
     fn interval(&mut self) -> Result<Every> {
         self.expect("INTERVAL")?;
         let amount = self.integer("a number")?;
-        match TimeUnit::ALL
-            .into_iter()
-            .find(|unit| self.accept(unit.keyword()))
-        {
-            Some(unit) => Ok(Every {
-                amount,
-                unit: Some(unit),
-            }),
+        match TimeUnit::ALL.into_iter().find(|unit| self.accept(unit.keyword())) {
+            Some(unit) => Ok(Every { amount, unit: Some(unit) }),
             None => Err(self.expected("a unit of time")),
         }
     }
@@ -171,12 +148,7 @@ impl Parser<'_> {
         } else {
             return Err(self.expected("LESS THAN, IN or '['"));
         };
-        Ok(Partition {
-            name,
-            if_not_exists,
-            values,
-            properties: self.bare_properties()?,
-        })
+        Ok(Partition { name, if_not_exists, values, properties: self.bare_properties()? })
     }
 
     /// `("key" = "value", ..)`, if it is there.

@@ -26,10 +26,7 @@ impl Parser<'_> {
                     Some("QUERY") => KillTarget::Query,
                     _ => KillTarget::Connection,
                 };
-                Ok(SessionStatement::Kill {
-                    target,
-                    id: self.integer("a connection id")?,
-                })
+                Ok(SessionStatement::Kill { target, id: self.integer("a connection id")? })
             }
         }
     }
@@ -49,8 +46,7 @@ impl Parser<'_> {
         if self.accept_words(&["READ", "ONLY"]) {
             return Some(TransactionMode::ReadOnly);
         }
-        self.accept_words(&["READ", "WRITE"])
-            .then_some(TransactionMode::ReadWrite)
+        self.accept_words(&["READ", "WRITE"]).then_some(TransactionMode::ReadWrite)
     }
 
     /// `[WORK] [AND [NO] CHAIN] [[NO] RELEASE]`.
@@ -120,16 +116,10 @@ impl Parser<'_> {
     }
 
     fn show_variables(&mut self, scope: Scope) -> Result<SessionStatement> {
-        Ok(SessionStatement::ShowVariables {
-            scope,
-            filter: self.show_filter()?,
-        })
+        Ok(SessionStatement::ShowVariables { scope, filter: self.show_filter()? })
     }
 
     fn show_status(&mut self, scope: Scope) -> Result<SessionStatement> {
-        Ok(SessionStatement::ShowStatus {
-            scope,
-            filter: self.show_filter()?,
-        })
+        Ok(SessionStatement::ShowStatus { scope, filter: self.show_filter()? })
     }
 }

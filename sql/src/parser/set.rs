@@ -91,10 +91,7 @@ impl Parser<'_> {
             (&["REPEATABLE", "READ"], TransactionMode::RepeatableRead),
             (&["SERIALIZABLE"], TransactionMode::Serializable),
         ];
-        match levels
-            .into_iter()
-            .find(|(words, _)| self.accept_words(words))
-        {
+        match levels.into_iter().find(|(words, _)| self.accept_words(words)) {
             Some((_, mode)) => Ok(mode),
             None => Err(self.expected("an isolation level")),
         }
@@ -118,10 +115,7 @@ impl Parser<'_> {
         if self.accept_symbol("@") {
             let name = self.user_variable()?;
             self.expect_assignment()?;
-            return Ok(Assignment::User {
-                name,
-                value: self.set_value()?,
-            });
+            return Ok(Assignment::User { name, value: self.set_value()? });
         }
         if !self.is_assignment(1) && self.accept("NAMES") {
             return self.set_names();
@@ -139,11 +133,7 @@ impl Parser<'_> {
             }
         };
         self.expect_assignment()?;
-        Ok(Assignment::Variable {
-            scope,
-            name,
-            value: self.set_value()?,
-        })
+        Ok(Assignment::Variable { scope, name, value: self.set_value()? })
     }
 
     fn set_names(&mut self) -> Result<Assignment> {

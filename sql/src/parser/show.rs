@@ -15,17 +15,11 @@ impl Parser<'_> {
         } else if self.accept_any(&["DATABASES", "SCHEMAS"]).is_some() {
             self.show_databases()?
         } else if self.accept_words(&["TABLE", "STATUS"]) {
-            Show::TableStatus {
-                database: self.in_database()?,
-                filter: self.show_filter()?,
-            }
+            Show::TableStatus { database: self.in_database()?, filter: self.show_filter()? }
         } else if self.accept("CREATE") {
             Show::Create(self.show_create()?)
         } else if self.accept_any(&["INDEX", "INDEXES", "KEYS"]).is_some() {
-            Show::Index {
-                table: self.of_table()?,
-                filter: self.show_filter()?,
-            }
+            Show::Index { table: self.of_table()?, filter: self.show_filter()? }
         } else if self.accept("PARTITIONS") {
             self.show_partitions(false)?
         } else if self.accept_words(&["TEMPORARY", "PARTITIONS"]) {
@@ -61,10 +55,7 @@ impl Parser<'_> {
             Some(_) => Some(self.identifier("a catalog name")?),
             None => None,
         };
-        Ok(Show::Databases {
-            catalog,
-            filter: self.show_filter()?,
-        })
+        Ok(Show::Databases { catalog, filter: self.show_filter()? })
     }
 
     fn show_create(&mut self) -> Result<CreateOf> {
@@ -76,32 +67,19 @@ impl Parser<'_> {
     }
 
     fn show_partitions(&mut self, temporary: bool) -> Result<Show> {
-        Ok(Show::Partitions {
-            temporary,
-            table: self.of_table()?,
-            tail: self.tail()?,
-        })
+        Ok(Show::Partitions { temporary, table: self.of_table()?, tail: self.tail()? })
     }
 
     fn show_alter(&mut self) -> Result<Show> {
-        match AlterJob::ALL
-            .into_iter()
-            .find(|job| self.accept(job.keyword()))
-        {
-            Some(job) => Ok(Show::Alter {
-                job,
-                database: self.in_database()?,
-                tail: self.tail()?,
-            }),
+        match AlterJob::ALL.into_iter().find(|job| self.accept(job.keyword())) {
+            Some(job) => Ok(Show::Alter { job, database: self.in_database()?, tail: self.tail()? }),
             None => Err(self.expected("COLUMN, ROLLUP or OPTIMIZE")),
         }
     }
 
     /// What follows `DESC`.
     pub(super) fn describe(&mut self) -> Result<CatalogStatement> {
-        if ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"]
-            .iter()
-            .any(|word| self.is_word(0, word))
+        if ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].iter().any(|word| self.is_word(0, word))
         {
             return Err(self.unsupported("EXPLAIN of a statement"));
         }

@@ -23,12 +23,7 @@ impl Parser<'_> {
         if self.accept("LIKE") {
             let source = self.object_name("a table name")?;
             let TableHead { external } = head;
-            let like = CreateTableLike {
-                name,
-                external,
-                if_not_exists,
-                source,
-            };
+            let like = CreateTableLike { name, external, if_not_exists, source };
             return Ok(CatalogStatement::CreateTableLike(Box::new(like)));
         }
         let mut table = empty(name);
@@ -72,10 +67,7 @@ impl Parser<'_> {
         if self.accept("INDEX") {
             return Ok(Item::Index(self.index_def()?));
         }
-        if KeyKind::ALL
-            .iter()
-            .any(|kind| self.are_words(&[kind.keyword(), "KEY"]))
-        {
+        if KeyKind::ALL.iter().any(|kind| self.are_words(&[kind.keyword(), "KEY"])) {
             return Err(self.expected("a column; the key goes behind the list of columns"));
         }
         Ok(Item::Column(Box::new(self.column_def()?)))
@@ -107,17 +99,11 @@ impl Parser<'_> {
     }
 
     fn table_key(&mut self) -> Result<Option<TableKey>> {
-        let Some(kind) = KeyKind::ALL
-            .into_iter()
-            .find(|kind| self.accept(kind.keyword()))
-        else {
+        let Some(kind) = KeyKind::ALL.into_iter().find(|kind| self.accept(kind.keyword())) else {
             return Ok(None);
         };
         self.expect("KEY")?;
-        Ok(Some(TableKey {
-            kind,
-            columns: self.identifiers("a column name")?,
-        }))
+        Ok(Some(TableKey { kind, columns: self.identifiers("a column name")? }))
     }
 
     /// `name (columns) [DUPLICATE KEY (..)] [FROM rollup] [PROPERTIES (..)]`.
@@ -133,13 +119,7 @@ impl Parser<'_> {
             false => None,
         };
         let properties = self.properties_clause()?;
-        Ok(Rollup {
-            name,
-            columns,
-            duplicate_key,
-            from,
-            properties,
-        })
+        Ok(Rollup { name, columns, duplicate_key, from, properties })
     }
 
     /// What follows `DROP TABLE`.
@@ -159,10 +139,7 @@ impl Parser<'_> {
             Some(_) => self.identifiers("a partition name")?,
             None => Vec::new(),
         };
-        Ok(CatalogStatement::TruncateTable(TruncateTable {
-            name,
-            partitions,
-        }))
+        Ok(CatalogStatement::TruncateTable(TruncateTable { name, partitions }))
     }
 }
 

@@ -177,10 +177,7 @@ impl Parser<'_> {
         let at = self.at;
         let key = self.data_type()?;
         if !key.may_be_key() {
-            return Err(self.invalid(
-                at,
-                format!("{} cannot be the key of a MAP", key.data_type()),
-            ));
+            return Err(self.invalid(at, format!("{} cannot be the key of a MAP", key.data_type())));
         }
         self.expect_symbol(",")?;
         let value = self.data_type()?;
@@ -193,10 +190,7 @@ impl Parser<'_> {
         let fields = self.list(|p| {
             let name = p.identifier("a field name")?;
             p.accept_symbol(":");
-            Ok(StructField {
-                name,
-                data_type: p.data_type()?,
-            })
+            Ok(StructField { name, data_type: p.data_type()? })
         })?;
         self.expect_symbol(">")?;
         Ok(DataType::Struct(fields))

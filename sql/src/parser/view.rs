@@ -21,14 +21,7 @@ impl Parser<'_> {
         self.expect("AS")?;
         let query = self.query_text()?;
         let or_replace = head.or_replace;
-        let view = CreateView {
-            name,
-            or_replace,
-            if_not_exists,
-            columns,
-            comment,
-            query,
-        };
+        let view = CreateView { name, or_replace, if_not_exists, columns, comment, query };
         Ok(CatalogStatement::CreateView(Box::new(view)))
     }
 
@@ -38,11 +31,7 @@ impl Parser<'_> {
         let columns = self.view_columns()?;
         self.expect("AS")?;
         let query = self.query_text()?;
-        Ok(CatalogStatement::AlterView(AlterView {
-            name,
-            columns,
-            query,
-        }))
+        Ok(CatalogStatement::AlterView(AlterView { name, columns, query }))
     }
 
     /// What follows `DROP VIEW`.
@@ -58,10 +47,7 @@ impl Parser<'_> {
             return Ok(Vec::new());
         }
         self.parenthesised(|p| {
-            Ok(ViewColumn {
-                name: p.identifier("a column name")?,
-                comment: p.comment()?,
-            })
+            Ok(ViewColumn { name: p.identifier("a column name")?, comment: p.comment()? })
         })
     }
 

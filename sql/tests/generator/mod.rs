@@ -112,34 +112,21 @@ impl Generator {
     fn object(&mut self) -> ObjectName {
         let database = self.maybe(Self::name);
         let catalog = database.is_some().then(|| self.maybe(Self::name)).flatten();
-        ObjectName {
-            catalog,
-            database,
-            name: self.name(),
-        }
+        ObjectName { catalog, database, name: self.name() }
     }
 
     fn database(&mut self) -> DatabaseName {
-        DatabaseName {
-            catalog: self.maybe(Self::name),
-            name: self.name(),
-        }
+        DatabaseName { catalog: self.maybe(Self::name), name: self.name() }
     }
 
     fn properties(&mut self, least: u64) -> Vec<Property> {
-        self.many(least, |g| Property {
-            key: g.text(),
-            value: g.text(),
-        })
+        self.many(least, |g| Property { key: g.text(), value: g.text() })
     }
 
     fn literal(&mut self) -> Literal {
         match self.below(4) {
             0 => Literal::String(self.text()),
-            1 => Literal::Number(
-                self.pick(&["0", "-1", "1.5", ".5", "-2e10", "0xFF"])
-                    .to_owned(),
-            ),
+            1 => Literal::Number(self.pick(&["0", "-1", "1.5", ".5", "-2e10", "0xFF"]).to_owned()),
             2 => Literal::Boolean(self.flag()),
             _ => Literal::Null,
         }
@@ -190,26 +177,18 @@ impl Generator {
                 columns: self.view_columns(),
                 query: self.query(),
             }),
-            _ => CatalogStatement::DropView(DropView {
-                name: self.object(),
-                if_exists: self.flag(),
-            }),
+            _ => {
+                CatalogStatement::DropView(DropView { name: self.object(), if_exists: self.flag() })
+            }
         }
     }
 
     fn view_columns(&mut self) -> Vec<ViewColumn> {
-        self.many(0, |g| ViewColumn {
-            name: g.name(),
-            comment: g.maybe(Self::text),
-        })
+        self.many(0, |g| ViewColumn { name: g.name(), comment: g.maybe(Self::text) })
     }
 
     fn query(&mut self) -> String {
-        let queries = [
-            "SELECT 1",
-            "with a as (select ';')\n  table a",
-            "(SELECT -- x\n\t'\\'')",
-        ];
+        let queries = ["SELECT 1", "with a as (select ';')\n  table a", "(SELECT -- x\n\t'\\'')"];
         self.pick(&queries).to_owned()
     }
 }

@@ -15,18 +15,11 @@ impl Generator {
         if self.below(8) == 0 {
             let all = self.flag();
             let column = if all { None } else { self.maybe(Self::name) };
-            return CatalogStatement::Describe(Describe {
-                table: self.object(),
-                all,
-                column,
-            });
+            return CatalogStatement::Describe(Describe { table: self.object(), all, column });
         }
         CatalogStatement::Show(match self.below(9) {
             0 => Show::Catalogs(self.show_filter()),
-            1 => Show::Databases {
-                catalog: self.maybe(Self::name),
-                filter: self.show_filter(),
-            },
+            1 => Show::Databases { catalog: self.maybe(Self::name), filter: self.show_filter() },
             2 => Show::Tables(ShowTables {
                 full: self.flag(),
                 database: self.maybe(Self::database),
@@ -46,15 +39,10 @@ impl Generator {
                 1 => CreateOf::View(self.object()),
                 _ => CreateOf::Database(self.database()),
             }),
-            6 => Show::Index {
-                table: self.object(),
-                filter: self.show_filter(),
-            },
-            7 => Show::Partitions {
-                temporary: self.flag(),
-                table: self.object(),
-                tail: self.tail(),
-            },
+            6 => Show::Index { table: self.object(), filter: self.show_filter() },
+            7 => {
+                Show::Partitions { temporary: self.flag(), table: self.object(), tail: self.tail() }
+            }
             _ => Show::Alter {
                 job: self.pick(&AlterJob::ALL),
                 database: self.maybe(Self::database),
@@ -74,14 +62,8 @@ impl Generator {
     fn tail(&mut self) -> Tail {
         Tail {
             filter: self.maybe(|g| g.filter(DEPTH)),
-            order_by: self.many(0, |g| OrderBy {
-                column: g.name(),
-                descending: g.flag(),
-            }),
-            limit: self.maybe(|g| Limit {
-                offset: g.below(3),
-                count: g.below(100),
-            }),
+            order_by: self.many(0, |g| OrderBy { column: g.name(), descending: g.flag() }),
+            limit: self.maybe(|g| Limit { offset: g.below(3), count: g.below(100) }),
         }
     }
 
@@ -99,20 +81,15 @@ impl Generator {
                 comparison: self.pick(&Comparison::ALL),
                 right: self.operand(),
             },
-            1 => Filter::Like {
-                operand: self.operand(),
-                negated: self.flag(),
-                pattern: self.text(),
-            },
+            1 => {
+                Filter::Like { operand: self.operand(), negated: self.flag(), pattern: self.text() }
+            }
             2 => Filter::In {
                 operand: self.operand(),
                 negated: self.flag(),
                 list: self.many(1, Self::literal),
             },
-            3 => Filter::IsNull {
-                operand: self.operand(),
-                negated: self.flag(),
-            },
+            3 => Filter::IsNull { operand: self.operand(), negated: self.flag() },
             4 => Filter::And(self.many(2, |g| g.filter(depth - 1))),
             5 => Filter::Or(self.many(2, |g| g.filter(depth - 1))),
             _ => Filter::Not(Box::new(self.filter(depth - 1))),

@@ -13,13 +13,7 @@ use super::Generator;
 /// How deep types and partition expressions nest.
 const DEPTH: u64 = 3;
 
-const EXPRESSIONS: &[&str] = &[
-    "a + 1",
-    "f(x, 'y')",
-    "(1) * (2)",
-    "`comment` || ','",
-    "[1, 2]",
-];
+const EXPRESSIONS: &[&str] = &["a + 1", "f(x, 'y')", "(1) * (2)", "`comment` || ','", "[1, 2]"];
 
 impl Generator {
     pub(super) fn table_statement(&mut self) -> CatalogStatement {
@@ -57,10 +51,7 @@ impl Generator {
             engine: self.maybe(Self::name),
             charset: self.maybe(Self::name),
             collation: self.maybe(Self::name),
-            key: self.maybe(|g| TableKey {
-                kind: g.pick(&KeyKind::ALL),
-                columns: g.names(),
-            }),
+            key: self.maybe(|g| TableKey { kind: g.pick(&KeyKind::ALL), columns: g.names() }),
             comment: self.maybe(Self::text),
             partition: self.maybe(Self::partition_by),
             distribution: self.maybe(Self::distribution),
@@ -107,10 +98,7 @@ impl Generator {
             8 => {
                 let precision = 1 + self.below(38);
                 let scale = self.below(precision + 1);
-                DataType::Decimal {
-                    precision: precision as u8,
-                    scale: scale as u8,
-                }
+                DataType::Decimal { precision: precision as u8, scale: scale as u8 }
             }
             9 => DataType::Date,
             10 => DataType::Datetime,
@@ -123,10 +111,9 @@ impl Generator {
             17 => DataType::Percentile,
             18 => DataType::Array(Box::new(self.data_type(depth - 1))),
             19 => DataType::Map(Box::new(DataType::Int), Box::new(self.data_type(depth - 1))),
-            _ => DataType::Struct(self.many(1, |g| StructField {
-                name: g.name(),
-                data_type: g.data_type(depth - 1),
-            })),
+            _ => DataType::Struct(
+                self.many(1, |g| StructField { name: g.name(), data_type: g.data_type(depth - 1) }),
+            ),
         }
     }
 
@@ -174,13 +161,8 @@ impl Generator {
     }
 
     fn call(&mut self, depth: u64) -> PartitionTerm {
-        let function = self
-            .pick(&["date_trunc", "LEFT", "time_slice", "str2date"])
-            .to_owned();
-        PartitionTerm::Call {
-            function,
-            arguments: self.many(0, |g| g.argument(depth - 1)),
-        }
+        let function = self.pick(&["date_trunc", "LEFT", "time_slice", "str2date"]).to_owned();
+        PartitionTerm::Call { function, arguments: self.many(0, |g| g.argument(depth - 1)) }
     }
 
     fn argument(&mut self, depth: u64) -> PartitionTerm {
@@ -206,10 +188,7 @@ impl Generator {
         PartitionItem::Batch {
             start: self.literal(),
             end: self.literal(),
-            every: Every {
-                amount: self.below(100),
-                unit: self.maybe(|g| g.pick(&TimeUnit::ALL)),
-            },
+            every: Every { amount: self.below(100), unit: self.maybe(|g| g.pick(&TimeUnit::ALL)) },
         }
     }
 
@@ -257,14 +236,8 @@ impl Generator {
                 column: Box::new(self.column()),
                 position: self.position(),
             },
-            4 => AlterAction::ModifyColumnComment {
-                name: self.name(),
-                comment: self.text(),
-            },
-            5 => AlterAction::RenameColumn {
-                from: self.name(),
-                to: self.name(),
-            },
+            4 => AlterAction::ModifyColumnComment { name: self.name(), comment: self.text() },
+            5 => AlterAction::RenameColumn { from: self.name(), to: self.name() },
             6 => AlterAction::OrderBy(self.names()),
             7 => AlterAction::Rename(self.name()),
             8 => AlterAction::SwapWith(self.name()),
@@ -278,10 +251,7 @@ impl Generator {
                 name: self.name(),
                 force: self.flag(),
             },
-            16 => AlterAction::RenamePartition {
-                from: self.name(),
-                to: self.name(),
-            },
+            16 => AlterAction::RenamePartition { from: self.name(), to: self.name() },
             17 => AlterAction::AddIndex(self.index()),
             18 => match self.flag() {
                 true => AlterAction::DropIndex(self.name()),
