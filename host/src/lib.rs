@@ -1,1 +1,7 @@
+//! Quorate: a replicated state machine whose rules are a WebAssembly module.
+//!
+//! Modules are listed in layer order; imports point up this list only.
 
+#![warn(missing_docs)]
+
+pub mod types;
