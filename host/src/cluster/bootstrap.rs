@@ -156,7 +156,7 @@ impl Cluster {
             let view = self.machine().view();
             let done = match (view.cluster(), view.active()) {
                 (Some(_), Some(_)) => return Ok(()),
-                (None, _) if !self.inner.node.status().is_leader => Ok(()),
+                _ if !self.inner.node.status().is_leader => Ok(()),
                 (None, _) => {
                     let command = HostCommand::Found {
                         cluster: self.inner.identity.cluster,
