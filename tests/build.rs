@@ -1,4 +1,5 @@
-//! Builds the modules that tests install, so that they are never older than their sources.
+//! Builds the modules that tests install, so that they are never older than their sources, and the
+//! client of the system that the benchmark compares with.
 
 use std::path::Path;
 
@@ -15,5 +16,8 @@ fn main() -> anyhow::Result<()> {
         let name = format!("{}_{}", module.name, module.version.replace('.', "_"));
         println!("cargo:rustc-env=MODULE_{}={}", name.to_uppercase(), path.display());
     }
+    println!("cargo:rerun-if-changed=proto");
+    let etcd = protox::compile(["etcd.proto"], ["proto"])?;
+    tonic_prost_build::configure().build_server(false).compile_fds(etcd)?;
     Ok(())
 }

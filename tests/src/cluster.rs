@@ -1,5 +1,6 @@
 //! Several frontends.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -13,7 +14,9 @@ const ELECTION_LIMIT: Duration = Duration::from_secs(15);
 pub struct Cluster {
     /// The frontends; the first one founded the cluster.
     pub frontends: Vec<Frontend>,
-    dir: TempDir,
+    dir: PathBuf,
+    /// Removed after the frontends have ended.
+    temporary: Option<TempDir>,
 }
 
 impl Cluster {
@@ -31,10 +34,21 @@ impl Cluster {
     /// When they do not come together.
     pub fn start_with(size: usize, module: Option<&str>) -> Self {
         let dir = TempDir::new().expect("a test may create folders");
-        let mut first = Frontend::new(&dir.path().join("fe1"), None, module);
+        let mut cluster = Self::start_in(dir.path(), size, module);
+        cluster.temporary = Some(dir);
+        cluster
+    }
+
+    /// As [`start_with`](Self::start_with), in a folder that is kept.
+    ///
+    /// # Panics
+    /// When they do not come together.
+    pub fn start_in(dir: &Path, size: usize, module: Option<&str>) -> Self {
+        let mut first = Frontend::new(&dir.join("fe1"), None, module);
         first.start();
         first.wait_ready();
-        let mut cluster = Self { frontends: vec![first], dir };
+        let mut cluster =
+            Self { frontends: vec![first], dir: dir.to_owned(), temporary: None };
         for _ in 1..size {
             cluster.add();
         }
@@ -49,7 +63,7 @@ impl Cluster {
     pub fn add(&mut self) {
         let number = self.frontends.len() + 1;
         let helper = self.frontends[0].address();
-        let dir = self.dir.path().join(format!("fe{number}"));
+        let dir = self.dir.join(format!("fe{number}"));
         let mut next = Frontend::new(&dir, Some(helper), None);
         let add = format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", next.address());
         self.frontends[0].mariadb().ok(&add);

@@ -1,5 +1,6 @@
 //! The harness: clusters of real processes on loopback, real clients, deadlines instead of sleeps.
 
+pub mod bench;
 mod cluster;
 mod mariadb;
 mod process;
@@ -7,7 +8,7 @@ mod wait;
 
 pub use cluster::Cluster;
 pub use mariadb::{Mariadb, Output};
-pub use process::{Frontend, binary};
+pub use process::{Frontend, binary, free_ports};
 pub use wait::{eventually, eventually_async};
 
 /// Component files, built from this repository's sources before the tests.

@@ -17,10 +17,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// When it has not been built.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let folder = test.ancestors().nth(2).expect("tests run in a target folder");
-    let binary = folder.join("quorate");
-    assert!(binary.exists(), "{} is missing: run `cargo build -p quorate`", binary.display());
-    binary
+    // Tests lie in `deps` beside it, the benchmark lies beside it.
+    let near = test.ancestors().skip(1).take(2).map(|folder| folder.join("quorate"));
+    let found = near.into_iter().find(|binary| binary.exists());
+    found.expect("the program is built: `cargo build -p quorate`")
 }
 
 /// A frontend, running or not. Killed when dropped.
@@ -61,6 +61,11 @@ impl Frontend {
     /// Its MySQL port.
     pub fn query_port(&self) -> u16 {
         self.ports[2]
+    }
+
+    /// Its process id, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// Its data directory.
@@ -183,7 +188,11 @@ impl Drop for Frontend {
     }
 }
 
-fn free_ports() -> [u16; 4] {
+/// Four ports that were free a moment ago.
+///
+/// # Panics
+/// When loopback has none.
+pub fn free_ports() -> [u16; 4] {
     let listeners: [TcpListener; 4] =
         std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has free ports"));
     listeners.map(|listener| listener.local_addr().expect("it is bound").port())
