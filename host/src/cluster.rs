@@ -20,9 +20,10 @@ pub mod service;
 pub mod status;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quorate_wire::Failure;
+use tokio::time::Instant;
 
 use crate::machine::Machine;
 use crate::raft::Node;
@@ -107,7 +108,7 @@ impl Cluster {
     /// # Errors
     /// When the deadline passes first.
     pub async fn wait_applied(&self, lsn: Lsn, deadline: Instant) -> Result<(), Failure> {
-        self.inner.machine.wait_applied(lsn, deadline).await.map_err(|_| {
+        self.inner.machine.wait_applied(lsn, deadline.into_std()).await.map_err(|_| {
             let applied = self.inner.machine.applied().lsn;
             let message = format!(
                 "this frontend has applied LSN {applied} and did not reach {lsn} in time; \
@@ -116,6 +117,12 @@ impl Cluster {
             Failure::new(1205, "HY000", message)
         })
     }
+}
+
+/// This machine's clock in microseconds since 1970. Shown to people, never applied.
+pub fn wall_clock_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// The deadline of one command of a background task.

@@ -7,11 +7,12 @@ mod convert;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use quorate_wire::Failure;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -52,7 +53,7 @@ pub async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<ClientServer<FrontDoor>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(crate::proto::CLIENT_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
         .build_v1()
         .expect("the descriptor set was made by our own build");
     let door = ClientServer::new(FrontDoor { sessions, backend, cluster })
@@ -172,15 +173,23 @@ impl FrontDoor {
         wait_lsn: u64,
         timeout: Duration,
     ) -> Result<Answer, Failure> {
-        let mut session = self.sessions.open(USER, "127.0.0.1")?;
-        session.set_consistency(consistency);
-        session.set_timeout(timeout);
-        session.see(wait_lsn);
+        let mut session = self.sessions.open("127.0.0.1".to_owned())?;
+        session.authenticate(USER);
+        let consistency = match consistency {
+            Consistency::Linearizable => "linearizable",
+            Consistency::Any => "any",
+            Consistency::Session | Consistency::Bounded { .. } => "session",
+        };
+        let settings = format!(
+            "SET read_consistency = '{consistency}', query_timeout = {}, wait_lsn = {wait_lsn}",
+            timeout.as_secs().max(1)
+        );
+        session.execute(&settings).await?;
         if !database.is_empty() {
             session.use_database(&database).await?;
         }
         let reply = session.execute(&statement).await?;
-        Ok(Answer { reply, lsn: session.token() })
+        Ok(Answer { reply, lsn: session.last_lsn() })
     }
 }
 

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Cluster;
-use crate::session::wall_clock_us;
+use crate::cluster::{Cluster, wall_clock_us};
 
 /// A frontend this many entries behind what it knows to be committed is not ready.
 const READY_LAG_ENTRIES: u64 = 10_000;

@@ -3,6 +3,7 @@
 //! Starts from the bottom up and stops from the top down. Ports are bound before anything is
 //! written, so a start that cannot succeed leaves nothing behind.
 
+mod apply;
 mod backend;
 mod error;
 mod listeners;

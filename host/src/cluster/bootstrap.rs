@@ -4,9 +4,10 @@
 //! proposes what is missing whenever it leads and finds it missing. A joining frontend writes
 //! nothing until the cluster has told it who it is.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate_wire::Failure;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 

@@ -6,11 +6,12 @@
 //! own LSN.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_wire::Failure;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, command_deadline};
@@ -161,7 +162,7 @@ impl Cluster {
         force: bool,
         deadline: Instant,
     ) -> Result<Lsn, Failure> {
-        let expected = self.machine().view().active().map(|active| active.digest());
+        let expected = self.machine().view().active().map(|active| active.digest);
         let command = HostCommand::ActivateModule { digest, expected, force };
         self.run(caller, command, deadline).await
     }

@@ -11,7 +11,8 @@ use tonic::transport::{Channel, Endpoint};
 use super::{Cluster, VERSION};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{StatusRequest, StatusResponse};
-use crate::types::{Frontend, NodeId};
+use crate::runtime::Module;
+use crate::types::{Frontend, Lsn, NodeId};
 
 /// A frontend that does not answer in this time counts as not alive.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -60,14 +61,14 @@ impl Cluster {
         StatusResponse {
             term: raft.term,
             leader: raft.leader.map_or(0, |node| node.0),
-            last_lsn: raft.last_lsn.0,
-            committed_lsn: raft.committed_lsn.0,
+            last_lsn: number(raft.last_lsn),
+            committed_lsn: number(raft.committed_lsn),
             applied_lsn: view.lsn().0,
             state_digest: view.digest().0.to_vec().into(),
-            module: view.active().map(|active| active.name()).unwrap_or_default(),
+            module: view.active().map(|active| name(&active.module)).unwrap_or_default(),
             started_us: self.inner.started_us,
             version: VERSION.to_owned(),
-            stalled: raft.stalled.unwrap_or_default(),
+            stalled: raft.stopped.or(raft.stalled).unwrap_or_default(),
         }
     }
 
@@ -103,4 +104,15 @@ impl Cluster {
             Err(_) => Err(format!("no answer within {} ms", STATUS_TIMEOUT.as_millis())),
         }
     }
+}
+
+/// 0 for a position before the first entry.
+fn number(lsn: Option<Lsn>) -> u64 {
+    lsn.unwrap_or_default().0
+}
+
+/// `name@version`.
+fn name(module: &Module) -> String {
+    let description = module.description();
+    format!("{}@{}", description.name, description.version)
 }

@@ -4,18 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::apply::Gated;
 use super::listeners::Listeners;
 use super::{Services, StartError};
-use crate::cluster::{Cluster, VERSION, bootstrap};
+use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
 use crate::config::{Config, ElectionProfile};
 use crate::machine::Machine;
-use crate::raft::{Node, NodeOptions, Profile};
+use crate::raft::{self, Node, NodeOptions, Profile};
 use crate::runtime::{Runtime, RuntimeOptions};
-use crate::session::{Backend, Sessions, wall_clock_us};
+use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
     DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, StateStore,
 };
@@ -24,6 +24,8 @@ use crate::{grpc, http, mysql};
 
 /// The catalog, which a new cluster starts with.
 const CATALOG: &[u8] = include_bytes!(env!("QUORATE_CATALOG"));
+/// The MySQL version that clients adapt to: StarRocks' default.
+const MYSQL_VERSION: &str = "8.0.33";
 /// Sessions get this long to finish what they run when the frontend stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Read-only calls of the module that run at once; more wait.
@@ -83,31 +85,26 @@ impl Frontend {
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
             .map_err(StartError::Runtime)?;
         let (machine, applier) = Machine::open(state, runtime)?;
-        let node_options = NodeOptions {
-            id: identity.node,
-            cluster: identity.cluster,
-            generation: identity.generation,
-            profile: match config.election_profile {
-                ElectionProfile::Fast => Profile::Fast,
-                ElectionProfile::Lan => Profile::Lan,
-                ElectionProfile::Wan => Profile::Wan,
-            },
+        let profile = match config.election_profile {
+            ElectionProfile::Fast => Profile::Fast,
+            ElectionProfile::Lan => Profile::Lan,
+            ElectionProfile::Wan => Profile::Wan,
         };
-        let node = Node::start(node_options, log.clone(), applier).await?;
+        let node_options =
+            NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
+        let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
+        let node = Node::start(node_options, log.clone(), gated).await?;
         let address = registered.address();
         let started_us = wall_clock_us().cast_unsigned();
         let cluster = Cluster::new(identity, registered, machine, node, started_us);
 
         let stop_peers = CancellationToken::new();
         let background = TaskTracker::new();
-        let peers = tonic::transport::Server::builder()
-            .tcp_nodelay(true)
-            .initial_stream_window_size(PEER_WINDOW_BYTES)
-            .initial_connection_window_size(PEER_WINDOW_BYTES)
+        let peers = raft::server()
             .add_service(cluster.node().service())
             .add_service(cluster.service())
             .serve_with_incoming_shutdown(
-                TcpListenerStream::new(listeners.edit_log),
+                raft::incoming(listeners.edit_log),
                 stop_peers.clone().cancelled_owned(),
             );
         tokio::spawn(peers);
@@ -120,7 +117,12 @@ impl Frontend {
         let draining = CancellationToken::new();
         let services: Arc<dyn Backend> =
             Arc::new(Services::new(cluster.clone(), config.query_mem_limit));
-        let sessions = Arc::new(Sessions::new(Arc::clone(&services), config.qe_max_connection));
+        let settings = Settings {
+            sessions_max: config.qe_max_connection,
+            version: MYSQL_VERSION.to_owned(),
+            current_version: format!("{VERSION} quorate"),
+        };
+        let sessions = Sessions::new(Arc::clone(&services), settings);
         let doors = TaskTracker::new();
         doors.spawn(mysql::serve(listeners.query, Arc::clone(&sessions), draining.clone()));
         doors.spawn(grpc::serve(
@@ -156,6 +158,14 @@ impl Frontend {
         &self.sessions
     }
 
+    /// Why it cannot go on, once that is so: its log or its consensus has stopped for good.
+    pub async fn failed(&self) -> String {
+        let mut leadership = self.cluster.node().watch();
+        let stopped = leadership.wait_for(|known| known.stopped.is_some()).await;
+        let stopped = stopped.map(|known| known.stopped.clone());
+        stopped.ok().flatten().unwrap_or_else(|| "consensus ended".to_owned())
+    }
+
     /// Takes no new statements, lets running ones end, hands leadership over, and closes what was
     /// opened.
     pub async fn stop(self) {
@@ -175,9 +185,6 @@ impl Frontend {
         }
     }
 }
-
-/// HTTP/2 windows between frontends: room for a few full groups of entries.
-const PEER_WINDOW_BYTES: u32 = 8 << 20;
 
 fn registered(config: &Config) -> Registered {
     let address = config.frontend_address.as_str();

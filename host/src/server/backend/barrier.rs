@@ -1,9 +1,8 @@
 //! What a read waits for, by its consistency (ReadIndex: Raft thesis 6.4).
 
-use std::time::Instant;
-
 use parking_lot::Mutex;
 use quorate_wire::Failure;
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::session::{Consistency, StatementContext};

@@ -5,7 +5,8 @@ use quorate_wire::{Body, Column, Failure, Reply, Rows, Value, Warning};
 
 use super::Services;
 use crate::config::KEYS;
-use crate::session::{Answer, Consistency, StatementContext, wall_clock_us};
+use crate::cluster::wall_clock_us;
+use crate::session::{Answer, Consistency, StatementContext};
 use crate::types::{Frontend, FrontendKind, HostCommand, Lsn};
 
 /// Most addresses in one statement.
@@ -75,7 +76,7 @@ impl Services {
         });
         let (node, _) =
             known.ok_or_else(|| refused(format!("frontend does not exist[{host}:{port}]")))?;
-        let moved = self.cluster.node().transfer_leader(node, context.deadline).await;
+        let moved = self.cluster.node().transfer_leader(node).await;
         moved.map_err(|error| refused(error.to_string()))?;
         Ok(self.here_done())
     }
@@ -83,7 +84,7 @@ impl Services {
     /// Linearizable when there is a quorum; without one, what this frontend knows, with a warning.
     async fn show_frontends(&self, mut context: StatementContext) -> Result<Answer, Failure> {
         context.consistency = Consistency::Linearizable;
-        context.deadline = context.deadline.min(std::time::Instant::now() + CONFIRM_TIMEOUT);
+        context.deadline = context.deadline.min(tokio::time::Instant::now() + CONFIRM_TIMEOUT);
         let confirmed = self.barrier.wait(&context).await;
         let rows = self.cluster.frontends(wall_clock_us()).await;
         let mut answer = self.here(rows);

@@ -26,7 +26,7 @@ impl Services {
         let rows = match statement {
             ModuleStatement::Install { file } => return self.install_file(context, file).await,
             ModuleStatement::Show => modules(&view),
-            ModuleStatement::History => history(&view),
+            ModuleStatement::History => super::blocking(move || history(&view)).await?,
             ModuleStatement::Check(module) => {
                 let digest = find(&view, &module)?;
                 self.check(context, digest).await?
@@ -80,7 +80,7 @@ impl Services {
             let view = machine.view();
             let (mut rows, mut cursor) = (Vec::new(), None);
             while rows.len() < FINDINGS_MAX {
-                let call = view.read_call(context.deadline);
+                let call = view.read_call(context.deadline.into_std());
                 let (findings, next) =
                     module.check(call, cursor.as_deref()).map_err(|error| error.failure())?;
                 rows.extend(findings.into_iter().map(|finding| {
@@ -205,9 +205,9 @@ pub(super) fn history(view: &MachineView) -> Rows {
             activation.caller.clone().into(),
             activation.from.map(name).into(),
             name(activation.to).into(),
-            u64::from(activation.schema_from).into(),
-            u64::from(activation.schema_to).into(),
-            activation.outcome.to_string().into(),
+            activation.schema_from.map(u64::from).into(),
+            activation.schema_to.map(u64::from).into(),
+            outcome(&activation.outcome).into(),
         ]
     });
     Rows { columns, rows: rows.collect() }

@@ -52,7 +52,7 @@ impl Services {
         request: Request,
     ) -> Result<(u64, ModuleDigest, Evaluation), Failure> {
         let machine = self.cluster.machine().clone();
-        let deadline = context.deadline;
+        let deadline = context.deadline.into_std();
         let caller = Caller {
             session_id: context.session_id,
             user: context.user.clone(),
@@ -65,10 +65,10 @@ impl Services {
         blocking(move || {
             let view = machine.view();
             let active = view.active().ok_or_else(|| Rejection::NoModule.failure())?;
-            let call = view.read_call(deadline);
-            let evaluation = active.module().evaluate(call, caller, request);
+            let call = view.read_call(deadline).ok_or_else(|| Rejection::NoModule.failure())?;
+            let evaluation = active.module.evaluate(call, caller, request);
             let evaluation = evaluation.map_err(|error| error.failure())?;
-            Ok((view.lsn().0, active.digest(), evaluation))
+            Ok((view.lsn().0, active.digest, evaluation))
         })
         .await
     }

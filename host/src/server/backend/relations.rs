@@ -6,10 +6,10 @@ use std::time::Instant;
 use quorate_wire::{ColumnType, Constraint, Failure, Relation, RelationColumn, Rows, Value};
 
 use super::lifecycle::{history, modules};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, wall_clock_us};
 use crate::machine::MachineView;
 use crate::query::{Page, Relations};
-use crate::session::wall_clock_us;
+use crate::types::Rejection;
 
 /// Schema of the host's own relations.
 const HOST_SCHEMA: &str = "quorate";
@@ -29,13 +29,13 @@ impl Snapshot {
         let view = cluster.machine().view();
         let mut relations: Vec<Relation> = Vec::new();
         if let Some(active) = view.active() {
-            relations.extend(active.module().description().relations.iter().cloned());
+            relations.extend(active.module.description().relations.iter().cloned());
         }
         let mut host = Vec::new();
         if sql.to_ascii_lowercase().contains(HOST_SCHEMA) {
             host.push(("frontends", cluster.frontends(wall_clock_us()).await));
             host.push(("modules", modules(&view)));
-            host.push(("module_history", history(&view)));
+            host.push(("module_history", history(&view)?));
             host.push(("settings", settings(&view)));
             relations.extend(host.iter().map(|(name, rows)| relation(name, rows)));
         }
@@ -68,10 +68,10 @@ impl Relations for Snapshot {
         let active = self.view.active().ok_or_else(|| {
             Failure::new(1146, "42S02", format!("Table '{schema}.{name}' doesn't exist"))
         })?;
-        let call = self.view.read_call(self.deadline);
+        let call = self.view.read_call(self.deadline).ok_or_else(|| Rejection::NoModule.failure())?;
         let relation = format!("{schema}.{name}");
         let (rows, next) = active
-            .module()
+            .module
             .scan(call, &relation, constraints, cursor)
             .map_err(|error| error.failure())?;
         Ok(Page { rows, next })

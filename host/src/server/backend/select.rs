@@ -21,7 +21,7 @@ impl Services {
     ) -> Result<Answer, Failure> {
         let snapshot = self.snapshot(&context, &sql).await?;
         let limits = query::Limits {
-            deadline: context.deadline,
+            deadline: context.deadline.into_std(),
             memory_bytes: self.query_bytes_max,
             rows_max: ROWS_MAX,
         };
@@ -45,6 +45,6 @@ impl Services {
 
     async fn snapshot(&self, context: &StatementContext, sql: &str) -> Result<Snapshot, Failure> {
         self.barrier.wait(context).await?;
-        Snapshot::take(&self.cluster, context.deadline, sql).await
+        Snapshot::take(&self.cluster, context.deadline.into_std(), sql).await
     }
 }
