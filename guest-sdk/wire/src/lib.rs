@@ -6,19 +6,24 @@
 //!
 //! Layout rules: integers are LEB128 varints (signed ones zigzagged), text and bytes are a length
 //! and the bytes, lists are a count and the items, options are one byte 0 or 1, enums are one byte
-//! tag. A document that may grow ([`Reply`], [`Description`]) begins with a version byte.
+//! tag. A page's sequence ends with its byte list instead of having a count. A document that may grow ([`Reply`], [`Description`]) begins with a version byte.
 //! Decoding never panics and never allocates more than the input could fill.
 //!
 //! Enum tags are append-only: replies are stored and hashed.
 
 mod describe;
 mod pack;
+mod page;
 mod relation;
 mod reply;
 mod value;
 
 pub use describe::{Description, Limits, Relation, RelationColumn};
 pub use pack::{DecodeError, Reader, Writer};
+pub use page::{
+    pack_keys, pack_pair, pack_rows, pack_values, unpack_keys, unpack_pairs, unpack_rows,
+    unpack_values,
+};
 pub use relation::{Constraint, Finding, Operator, Severity};
 pub use reply::{Body, Reply, Rows, SessionChange, Warning};
 pub use value::{Column, ColumnType, Value};
