@@ -57,7 +57,7 @@ impl Applier {
     ///
     /// # Errors
     /// A fault of this frontend. Nothing was applied; calling again with the same entries is how to
-    /// try again.
+    /// try again, and with one at a time how to come as far as possible.
     pub fn apply(
         &mut self,
         entries: &[Entry],
@@ -106,8 +106,9 @@ impl Applier {
 
     /// Publishes the state as it is stored and gives the table that goes with it.
     fn read(&self) -> Result<Requests, Fault> {
-        let (published, requests) = Published::load(self.state.view(), &self.machine.shared.modules)
-            .map_err(|error| Fault(error.to_string()))?;
+        let (published, requests) =
+            Published::load(self.state.view(), &self.machine.shared.modules)
+                .map_err(|error| Fault(error.to_string()))?;
         self.machine.publish(published);
         Ok(requests)
     }

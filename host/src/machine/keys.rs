@@ -102,7 +102,8 @@ pub fn end(prefix: &[u8]) -> Bytes {
 }
 
 fn join(area: &[u8], parts: &[&[u8]]) -> Bytes {
-    let mut key = Vec::with_capacity(area.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+    let mut key =
+        Vec::with_capacity(area.len() + parts.iter().map(|part| part.len()).sum::<usize>());
     key.extend_from_slice(area);
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key.into()

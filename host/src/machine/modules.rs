@@ -62,7 +62,8 @@ impl Modules {
         get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
     ) -> Result<Arc<Module>, LoadError> {
         let digest = manifest.digest;
-        let module = match self.ready.lock().find(digest) {
+        let ready = self.ready.lock().find(digest);
+        let module = match ready {
             Some(module) => module,
             None => {
                 // Not under the lock: others need the modules that are ready.

@@ -2,7 +2,7 @@
 //!
 //! Small, read all the time and changed seldom, so they are held in memory beside the view that they
 //! were read from, and every reader of that view shares them. Each change goes through
-//! [`Host`](super::apply::Host), which also writes the row; [`Registry::load`] reads the same rows
+//! `apply::host`, which also writes the row; [`Registry::load`] reads the same rows
 //! back, so a restarted frontend decides as the others do.
 
 use std::collections::BTreeMap;
@@ -95,7 +95,8 @@ impl Registry {
     /// Reads the tables of a state and makes its active module ready.
     pub fn load(view: &dyn View, modules: &Modules) -> Result<Self, LoadError> {
         let mut tables = Self::default();
-        let cluster = |row: &mut Reader<'_>| Ok((ClusterId::decode(row)?, Generation::decode(row)?));
+        let cluster =
+            |row: &mut Reader<'_>| Ok((ClusterId::decode(row)?, Generation::decode(row)?));
         tables.cluster = rows::find(view, &keys::CLUSTER, cluster)?;
         tables.newest_node =
             rows::find(view, &keys::NEWEST_NODE, NodeId::decode)?.unwrap_or_default();

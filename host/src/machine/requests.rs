@@ -200,3 +200,6 @@ fn kept(lsn: Lsn, outcome: &Outcome) -> Outcome {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

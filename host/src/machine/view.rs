@@ -138,18 +138,15 @@ impl MachineView {
         digest_at(&*self.published.view, lsn)
     }
 
-    /// Read-only calls of the active module on this view, until `deadline`. None without a module.
+    /// What a read-only call of the active module needs to run on this view until `deadline`. None
+    /// without a module.
     pub fn read_call(&self, deadline: Instant) -> Option<ReadCall> {
         let Active { module, schema, .. } = self.active()?;
-        let facts = Facts {
-            lsn: self.lsn(),
-            time_us: self.time_us(),
-            schema: *schema,
-            ..Facts::default()
-        };
+        let facts =
+            Facts { lsn: self.lsn(), time_us: self.time_us(), schema: *schema, ..Facts::default() };
         let space = keys::space(&module.description().name);
         let view = Arc::clone(&self.published.view);
-        Some(ReadCall::new(Arc::clone(module), view, space, facts, deadline))
+        Some(ReadCall { view, prefix: space, facts, deadline })
     }
 
     /// The file of an installed module. Blocks.

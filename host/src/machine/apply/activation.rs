@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use quorate_wire::{Finding, Severity};
+use quorate_wire::Severity;
 
 use super::host::{Halt, Host, outcome, refuse};
 use super::modules::unknown;
@@ -69,7 +69,8 @@ impl Host<'_> {
         }
         let missing: Vec<String> = missing.iter().map(NodeId::to_string).collect();
         let module = target.manifest.digest.short();
-        let message = format!("module {module} is not acknowledged by frontends {}", missing.join(", "));
+        let message =
+            format!("module {module} is not acknowledged by frontends {}", missing.join(", "));
         Err(refuse(message))
     }
 
@@ -132,9 +133,8 @@ impl Host<'_> {
         for _ in 0..CHECK_PAGES_MAX {
             let page = run.check(self.overlay, facts.clone(), cursor.as_deref())?;
             let (findings, next) = page.map_err(ended)?;
-            let findings = Finding::unpack(&findings)
-                .map_err(|error| refuse(format!("the module's findings: {error}")))?;
-            if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
+            if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error)
+            {
                 return Err(refuse(format!("the migrated state is wrong: {}", error.note)));
             }
             cursor = next;

@@ -13,8 +13,8 @@ use crate::machine::registry::pack_membership;
 use crate::machine::requests::Admission;
 use crate::runtime::{EntryRun, Event, Facts, Fault};
 use crate::types::{
-    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, Lsn, ModuleDigest, Outcome,
-    Rejection, StoredMembership,
+    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, Lsn, ModuleDigest,
+    Outcome, Rejection, StoredMembership,
 };
 
 /// What runs the commands of an entry; one of its modules at a time.

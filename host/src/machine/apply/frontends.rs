@@ -44,7 +44,8 @@ impl Host<'_> {
     pub fn add_frontend(&mut self, frontend: Frontend) -> Result<u64, Halt> {
         check_address(&frontend)?;
         if self.registry.frontends.len() >= FRONTENDS_MAX {
-            let message = format!("the cluster has {FRONTENDS_MAX} frontends, the most it can have");
+            let message =
+                format!("the cluster has {FRONTENDS_MAX} frontends, the most it can have");
             return Err(refuse(message));
         }
         let host = &frontend.host;

@@ -37,7 +37,12 @@ const VERSION_BYTES_MAX: usize = 64;
 const EXISTS: u16 = 1007;
 
 impl Host<'_> {
-    pub fn put_chunk(&mut self, digest: ModuleDigest, index: u32, bytes: Bytes) -> Result<u64, Halt> {
+    pub fn put_chunk(
+        &mut self,
+        digest: ModuleDigest,
+        index: u32,
+        bytes: Bytes,
+    ) -> Result<u64, Halt> {
         if self.registry.modules.contains_key(&digest) {
             return Ok(0);
         }
@@ -145,7 +150,9 @@ impl Host<'_> {
         }
         let others = self.registry.uploads.iter().filter(|(digest, _)| **digest != kept);
         let idle = others.min_by_key(|(digest, upload)| (upload.touched, **digest));
-        let Some((digest, upload)) = idle.map(|(digest, upload)| (*digest, *upload)) else { return };
+        let Some((digest, upload)) = idle.map(|(digest, upload)| (*digest, *upload)) else {
+            return;
+        };
         self.registry.uploads.remove(&digest);
         self.overlay.delete(keys::upload(digest));
         (0..upload.chunks).for_each(|index| self.overlay.delete(keys::chunk(digest, index)));

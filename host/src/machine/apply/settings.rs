@@ -30,7 +30,9 @@ impl Host<'_> {
             return Ok(0);
         }
         if present.is_none() && self.registry.settings.len() >= SETTINGS_MAX {
-            return Err(refuse(format!("the cluster has {SETTINGS_MAX} settings, the most it can")));
+            return Err(refuse(format!(
+                "the cluster has {SETTINGS_MAX} settings, the most it can"
+            )));
         }
         self.put(keys::setting(&name), rows::pack(|out| out.text(&value)));
         self.registry.settings.insert(name, value);
