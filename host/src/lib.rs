@@ -4,4 +4,7 @@
 
 #![warn(missing_docs)]
 
+pub mod storage;
+pub mod runtime;
+pub mod machine;
 pub mod types;
