@@ -4,4 +4,6 @@
 
 #![warn(missing_docs)]
 
+pub mod proto;
+pub mod raft;
 pub mod types;
