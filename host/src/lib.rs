@@ -1,10 +1,18 @@
 //! Quorate: a replicated state machine whose rules are a WebAssembly module.
 //!
-//! Modules are listed in layer order; imports point up this list only.
+//! Modules are listed in layer order; imports point up this list only. `ARCHITECTURE.md` tells the
+//! life of a statement through them.
 
 #![warn(missing_docs)]
 
-pub mod storage;
-pub mod runtime;
-pub mod machine;
 pub mod types;
+
+pub mod config;
+
+pub mod proto;
+
+pub mod runtime;
+
+pub mod machine;
+
+pub mod raft;
