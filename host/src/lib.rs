@@ -16,3 +16,14 @@ pub mod runtime;
 pub mod machine;
 
 pub mod raft;
+
+pub mod cluster;
+
+pub mod query;
+
+pub mod grpc;
+pub mod http;
+
+pub mod server;
+
+pub mod cli;
