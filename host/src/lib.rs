@@ -1,1 +1,5 @@
+//! Host.
 
+pub mod mysql;
+pub mod query;
+pub mod session;
