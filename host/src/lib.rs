@@ -1,5 +1,3 @@
-//! Host.
-
 pub mod mysql;
 pub mod query;
 pub mod session;
