@@ -11,6 +11,8 @@ pub mod config;
 
 pub mod proto;
 
+pub mod storage;
+
 pub mod runtime;
 
 pub mod machine;
@@ -21,8 +23,11 @@ pub mod cluster;
 
 pub mod query;
 
+pub mod session;
+
 pub mod grpc;
 pub mod http;
+pub mod mysql;
 
 pub mod server;
 
