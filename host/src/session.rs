@@ -50,6 +50,7 @@ pub use backend::{Answer, Backend, Consistency, Request, StatementContext};
 pub use prepared::Description;
 pub(crate) use prepared::unknown as unknown_statement;
 pub use sessions::{Sessions, Settings};
+pub use show::filtered;
 
 use diagnostics::Diagnostics;
 use prepared::Prepared;
@@ -118,6 +119,11 @@ impl Session {
     /// Whose session it is; empty until [`authenticate`](Self::authenticate).
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The greatest LSN of any answer so far.
+    pub fn last_lsn(&self) -> u64 {
+        self.last_lsn
     }
 
     /// The current database.

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -106,9 +105,13 @@ async fn wait_for_stop(stop: CancellationToken, with_stdin: bool) {
         if !with_stdin {
             std::future::pending::<()>().await;
         }
-        let mut stdin = tokio::io::stdin();
-        let mut buffer = [0; 64];
-        while stdin.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
+        // A thread of its own: a read from standard input cannot be cancelled.
+        let (closed, wait) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = closed.send(());
+        });
+        let _ = wait.await;
     };
     tokio::select! {
         _ = terminate.recv() => {}

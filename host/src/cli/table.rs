@@ -12,7 +12,7 @@ use crate::proto::client::{Rows, Value, value};
 /// When standard output is closed.
 pub fn print_rows(rows: &Rows) -> std::io::Result<()> {
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_FULL_CONDENSED);
+    table.load_style(presets::ASCII_FULL_CONDENSED);
     table.set_header(rows.columns.iter().map(|column| column.name.as_str()));
     for row in &rows.rows {
         table.add_row(row.values.iter().map(text));

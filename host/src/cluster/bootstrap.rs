@@ -187,8 +187,8 @@ impl Cluster {
         let mine = &self.inner.frontend;
         while !stop.is_cancelled() {
             let node = self.inner.identity.node;
-            let known = self.machine().view().frontend(node);
-            if known.is_some_and(|f| f.ports == mine.ports && f.version == mine.version) {
+            let view = self.machine().view();
+            if view.frontend(node).is_some_and(|f| f.ports == mine.ports && f.version == mine.version) {
                 return;
             }
             let command = HostCommand::AnnounceFrontend {

@@ -157,10 +157,7 @@ struct Answered(Value);
 
 impl ToSql for Answered {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        match Cell(&self.0).to_sql()? {
-            ToSqlOutput::Borrowed(value) => Ok(ToSqlOutput::Borrowed(value)),
-            owned => Ok(owned),
-        }
+        Ok(Cell(&self.0).output())
     }
 }
 

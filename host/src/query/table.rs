@@ -51,9 +51,10 @@ pub(super) fn register(connection: &Connection, name: &str, source: Source) -> R
 /// with text: both go as text.
 pub(super) struct Cell<'a>(pub(super) &'a Value);
 
-impl ToSql for Cell<'_> {
-    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(match self.0 {
+impl<'a> Cell<'a> {
+    /// What SQLite is given. It borrows from the value, not from the cell.
+    pub(super) fn output(self) -> ToSqlOutput<'a> {
+        match self.0 {
             Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
             Value::Int(v) => ToSqlOutput::Borrowed(ValueRef::Integer(*v)),
             Value::UInt(v) => match i64::try_from(*v) {
@@ -63,7 +64,13 @@ impl ToSql for Cell<'_> {
             Value::Double(v) => ToSqlOutput::Borrowed(ValueRef::Real(*v)),
             Value::Text(v) => ToSqlOutput::Borrowed(ValueRef::Text(v.as_bytes())),
             Value::Bytes(v) => ToSqlOutput::Borrowed(ValueRef::Text(v)),
-        })
+        }
+    }
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(Cell(self.0).output())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::machine::{Applier, Machine};
 use crate::raft::{Apply, ApplyError};
 use crate::runtime::Fault;
 use crate::storage::Log;
-use crate::types::{BatchReply, Entry, LogId, StoredMembership};
+use crate::types::{BatchReply, Entry, LogId, Lsn, StoredMembership};
 
 /// Applies to the machine, behind the log's fsync.
 pub struct Gated {
@@ -25,14 +25,14 @@ impl Apply for Gated {
     fn apply(&mut self, entries: &[Entry]) -> Result<Vec<BatchReply>, ApplyError> {
         let log = &self.log;
         let durable =
-            |id: &LogId| log.wait_durable(id).map_err(|error| Fault::new(error.to_string()));
+            |id: &LogId| log.wait_durable(id).map_err(|error| Fault(error.to_string()));
         let applied = self.applier.apply(entries, &durable);
-        // A poisoned log stays poisoned; any other fault may pass.
-        let retryable = log.poisoned().is_none();
+        // A log that has stopped stays so; any other fault may pass.
+        let retryable = log.check().is_ok();
         let replies = applied
             .map_err(|fault| ApplyError { retryable, message: fault.to_string() })?;
         if let Some(last) = entries.last() {
-            self.log.set_applied(last.log_id.index);
+            self.log.set_applied(Lsn(last.log_id.index));
         }
         Ok(replies)
     }

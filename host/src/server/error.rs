@@ -59,6 +59,9 @@ pub enum StartError {
     /// Consensus did not start.
     #[error(transparent)]
     Raft(#[from] crate::raft::StartError),
+    /// The cluster could not be founded.
+    #[error(transparent)]
+    Found(#[from] crate::raft::MemberError),
 }
 
 impl StartError {

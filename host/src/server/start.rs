@@ -17,7 +17,8 @@ use crate::raft::{self, Node, NodeOptions, Profile};
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
-    DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, StateStore,
+    DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions,
+    StateStore,
 };
 use crate::types::{Frontend as Registered, FrontendKind, Ports};
 use crate::{grpc, http, mysql};
@@ -81,7 +82,7 @@ impl Frontend {
 
         let device = RocksLogDevice::open(&directory.log())?;
         let log = Log::open(device, LogOptions::default())?;
-        let state: Arc<dyn StateStore> = Arc::new(RocksState::open(&directory.state())?);
+        let state: Arc<dyn StateStore> = Arc::new(RocksState::open(&directory.state(), RocksStateOptions::default())?);
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
             .map_err(StartError::Runtime)?;
         let (machine, applier) = Machine::open(state, runtime)?;

@@ -100,8 +100,11 @@ pub(super) fn plugins() -> Reply {
     )
 }
 
-/// Leaves out the rows that do not pass. `LIKE` is about the first column.
-fn filtered(
+/// A `SHOW` answer without the rows that do not pass. `LIKE` is about the first column.
+///
+/// # Errors
+/// 1054 for a column in the condition that the answer does not have.
+pub fn filtered(
     columns: Vec<Column>,
     mut rows: Rows,
     filter: Option<&ShowFilter>,

@@ -35,8 +35,9 @@ impl Services {
             },
             ClusterStatement::TransferLeader { to, .. } => self.transfer(&context, &to).await,
             ClusterStatement::ShowConfig(filter) => {
-                let rows = crate::session::filtered(configuration(), filter.as_ref())?;
-                Ok(self.here(rows))
+                let Rows { columns, rows } = configuration();
+                let reply = crate::session::filtered(columns, rows, filter.as_ref())?;
+                Ok(Answer { reply, lsn: context.token })
             }
             ClusterStatement::DropFrontends { .. } => Err(later("ALTER SYSTEM DROP")),
             ClusterStatement::ModifyFrontendHost { .. } => {

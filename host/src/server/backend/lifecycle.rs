@@ -8,7 +8,7 @@ use super::{Services, blocking};
 use crate::cluster::modules::{MODULE_BYTES_MAX, UNUSABLE};
 use crate::machine::MachineView;
 use crate::session::{Answer, StatementContext};
-use crate::types::{ModuleDigest, format_time};
+use crate::types::{ModuleDigest, Outcome, Rejection, ViewError, format_time};
 
 /// Most findings that CHECK MODULE lists.
 const FINDINGS_MAX: usize = 1000;
@@ -26,7 +26,10 @@ impl Services {
         let rows = match statement {
             ModuleStatement::Install { file } => return self.install_file(context, file).await,
             ModuleStatement::Show => modules(&view),
-            ModuleStatement::History => super::blocking(move || history(&view)).await?,
+            ModuleStatement::History => {
+                let state = view.clone();
+                blocking(move || history(&state)).await?
+            }
             ModuleStatement::Check(module) => {
                 let digest = find(&view, &module)?;
                 self.check(context, digest).await?
@@ -36,7 +39,8 @@ impl Services {
                 return self.switch(&context, digest, force).await;
             }
             ModuleStatement::Rollback => {
-                let digest = previous(&view)?;
+                let state = view.clone();
+                let digest = blocking(move || previous(&state)).await?;
                 return self.switch(&context, digest, false).await;
             }
         };
@@ -80,7 +84,9 @@ impl Services {
             let view = machine.view();
             let (mut rows, mut cursor) = (Vec::new(), None);
             while rows.len() < FINDINGS_MAX {
-                let call = view.read_call(context.deadline.into_std());
+                let call = view
+                    .read_call(context.deadline.into_std())
+                    .ok_or_else(|| Rejection::NoModule.failure())?;
                 let (findings, next) =
                     module.check(call, cursor.as_deref()).map_err(|error| error.failure())?;
                 rows.extend(findings.into_iter().map(|finding| {
@@ -135,9 +141,10 @@ fn find(view: &MachineView, wanted: &ModuleVersion) -> Result<ModuleDigest, Fail
 /// The module that was active before the active one.
 fn previous(view: &MachineView) -> Result<ModuleDigest, Failure> {
     view.history()
+        .map_err(unreadable)?
         .into_iter()
         .rev()
-        .find(|activation| activation.succeeded())
+        .find(|activation| matches!(activation.outcome, Outcome::Applied(_)))
         .and_then(|activation| activation.from)
         .ok_or_else(|| {
             Failure::new(UNUSABLE, "HY000", "no module was active before the present one")
@@ -179,7 +186,7 @@ pub(super) fn modules(view: &MachineView) -> Rows {
 }
 
 /// `SHOW MODULE HISTORY`: activations, oldest first, also those that were refused.
-pub(super) fn history(view: &MachineView) -> Rows {
+pub(super) fn history(view: &MachineView) -> Result<Rows, Failure> {
     let columns = vec![
         Column::new("Lsn", ColumnType::UInt),
         Column::new("Time", ColumnType::DateTime),
@@ -198,7 +205,7 @@ pub(super) fn history(view: &MachineView) -> Rows {
             |module| format!("{}@{}", module.description.name, module.description.version),
         )
     };
-    let rows = view.history().into_iter().map(|activation| {
+    let rows = view.history().map_err(unreadable)?.into_iter().map(|activation| {
         vec![
             activation.lsn.0.into(),
             format_time(activation.time_us.cast_signed()).into(),
@@ -210,5 +217,17 @@ pub(super) fn history(view: &MachineView) -> Rows {
             outcome(&activation.outcome).into(),
         ]
     });
-    Rows { columns, rows: rows.collect() }
+    Ok(Rows { columns, rows: rows.collect() })
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Applied(_) => "activated".to_owned(),
+        Outcome::Refused(failure) => failure.message.clone(),
+        Outcome::Rejected(rejection) => rejection.failure().message,
+    }
+}
+
+fn unreadable(error: ViewError) -> Failure {
+    Failure::new(1105, "HY000", error.to_string())
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use quorate_wire::{ColumnType, Constraint, Failure, Relation, RelationColumn, Rows, Value};
 
+use super::blocking;
 use super::lifecycle::{history, modules};
 use crate::cluster::{Cluster, wall_clock_us};
 use crate::machine::MachineView;
@@ -32,10 +33,13 @@ impl Snapshot {
             relations.extend(active.module.description().relations.iter().cloned());
         }
         let mut host = Vec::new();
+        // A query that does not name the schema cannot read it, so nothing is gathered for it.
         if sql.to_ascii_lowercase().contains(HOST_SCHEMA) {
+            let state = view.clone();
+            let history = blocking(move || history(&state)).await?;
             host.push(("frontends", cluster.frontends(wall_clock_us()).await));
             host.push(("modules", modules(&view)));
-            host.push(("module_history", history(&view)?));
+            host.push(("module_history", history));
             host.push(("settings", settings(&view)));
             relations.extend(host.iter().map(|(name, rows)| relation(name, rows)));
         }
