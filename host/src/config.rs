@@ -52,7 +52,7 @@ pub struct Config {
     pub qe_max_connection: usize,
     /// Most memory in bytes that the rows of one SELECT may take. Default 256 MiB.
     pub query_mem_limit: usize,
-    /// What goes to standard error: a `tracing` filter. Default `info`.
+    /// What goes to standard error: a `tracing` filter. Default `info,openraft=warn`.
     pub sys_log_level: String,
     /// Free disk space in bytes below which writes are refused. Default 512 MiB.
     pub min_free_disk_bytes: u64,

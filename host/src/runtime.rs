@@ -61,6 +61,7 @@ pub struct RuntimeOptions {
 #[derive(Clone)]
 pub struct Runtime {
     engines: Arc<Engines>,
+    artefacts: Option<Arc<Path>>,
 }
 
 struct Engines {
@@ -83,7 +84,15 @@ impl Runtime {
         let (apply, read) = (host(Purpose::Apply)?, host(Purpose::Read(slots))?);
         let slots = Slots::new(slots, read.engine.clone())
             .map_err(|error| Fault(format!("start the deadline thread: {error}")))?;
-        Ok(Self { engines: Arc::new(Engines { apply, read, slots: Arc::new(slots) }) })
+        let engines = Arc::new(Engines { apply, read, slots: Arc::new(slots) });
+        Ok(Self { engines, artefacts: None })
+    }
+
+    /// Keeps what it compiles in a directory, which must exist, and finds it there the next time.
+    /// A directory that cannot be used costs time and is no error.
+    pub fn keeping(mut self, directory: &Path) -> Self {
+        self.artefacts = Some(Arc::from(directory));
+        self
     }
 
     /// Checks and compiles a component. Takes seconds for a large one, on all cores: not for the
@@ -93,20 +102,8 @@ impl Runtime {
     /// When the component is none that can run here, with the reason, or when this frontend cannot
     /// tell.
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
-        self.load_from(bytes, None)
-    }
-
-    /// As [`load`](Self::load), but keeps what it compiled in a directory, which must exist, and finds
-    /// it there the next time.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load). Never for the directory's sake.
-    pub fn load_cached(&self, bytes: &[u8], directory: &Path) -> Result<Arc<Module>, LoadError> {
-        self.load_from(bytes, Some(directory))
-    }
-
-    fn load_from(&self, bytes: &[u8], artefacts: Option<&Path>) -> Result<Arc<Module>, LoadError> {
         let Engines { apply, read, slots } = &*self.engines;
+        let artefacts = self.artefacts.as_deref();
         Module::load(apply, read, slots, bytes, artefacts).map(Arc::new)
     }
 }

@@ -240,7 +240,8 @@ async fn look(members: &[Member]) -> anyhow::Result<Result<Rows, String>> {
             }
             Some(row) => {
                 let is = |name| cell(row, name).as_deref() == Some("true");
-                ready += usize::from(is("Alive") && is("Join"));
+                let serves = cell(row, "Module").is_some_and(|module| module.contains('@'));
+                ready += usize::from(is("Alive") && is("Join") && serves);
             }
         }
     }

@@ -27,7 +27,7 @@ pub const KEYS: &[Key] = &[
     key("election_profile", "", "timing of elections: fast, lan or wan"),
     key("qe_max_connection", "4096", "most client sessions at once"),
     key("query_mem_limit", "268435456", "most bytes that one SELECT may take"),
-    key("sys_log_level", "info", "what goes to standard error: a log filter"),
+    key("sys_log_level", "info,openraft=warn", "what goes to standard error: a log filter"),
     key("min_free_disk_bytes", "536870912", "free disk space below which writes are refused"),
 ];
 

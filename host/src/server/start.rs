@@ -84,7 +84,8 @@ impl Frontend {
         let log = Log::open(device, LogOptions::default())?;
         let state: Arc<dyn StateStore> = Arc::new(RocksState::open(&directory.state(), RocksStateOptions::default())?);
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
-            .map_err(StartError::Runtime)?;
+            .map_err(StartError::Runtime)?
+            .keeping(&directory.modules());
         let (machine, applier) = Machine::open(state, runtime)?;
         let profile = match config.election_profile {
             ElectionProfile::Fast => Profile::Fast,

@@ -130,7 +130,7 @@ fn a_damaged_artefact_is_compiled_again() {
         files.sort();
         files
     };
-    let load = || runtime().load_cached(&guest(), directory.path()).unwrap();
+    let load = || runtime().keeping(directory.path()).load(&guest()).unwrap();
     load();
     let artefacts = files();
     assert_eq!(artefacts.len(), 2, "{artefacts:?}");
@@ -158,14 +158,14 @@ fn a_damaged_artefact_is_compiled_again() {
 #[test]
 fn a_whole_artefact_is_used_and_a_missing_directory_is_no_error() {
     let directory = tempfile::tempdir().unwrap();
-    runtime().load_cached(&guest(), directory.path()).unwrap();
+    runtime().keeping(directory.path()).load(&guest()).unwrap();
     let times = || {
         let entries = fs::read_dir(directory.path()).unwrap();
         let time = |entry: fs::DirEntry| entry.metadata().unwrap().modified().unwrap();
         entries.map(|entry| time(entry.unwrap())).collect::<Vec<_>>()
     };
     let before = times();
-    runtime().load_cached(&guest(), directory.path()).unwrap();
+    runtime().keeping(directory.path()).load(&guest()).unwrap();
     assert_eq!(times(), before);
-    runtime().load_cached(&guest(), &directory.path().join("missing")).unwrap();
+    runtime().keeping(&directory.path().join("missing")).load(&guest()).unwrap();
 }

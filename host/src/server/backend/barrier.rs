@@ -51,6 +51,15 @@ impl Barrier {
         self.cluster.wait_applied(needed, context.deadline).await
     }
 
+    /// Waits until this frontend has applied all that was acknowledged before.
+    ///
+    /// # Errors
+    /// When that is not so before the deadline.
+    pub async fn catch_up(&self, deadline: Instant) -> Result<(), Failure> {
+        let lsn = self.confirm(deadline).await?;
+        self.cluster.wait_applied(lsn, deadline).await
+    }
+
     fn recent(&self) -> Option<Confirmed> {
         *self.confirmed.lock()
     }

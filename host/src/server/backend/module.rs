@@ -18,6 +18,10 @@ impl Services {
         request: Request,
     ) -> Result<Answer, Failure> {
         self.barrier.wait(&context).await?;
+        if self.cluster.machine().view().active().is_none() {
+            // A frontend that has just joined has not come to the first activation yet.
+            self.barrier.catch_up(context.deadline).await?;
+        }
         for _ in 0..EVALUATIONS_MAX {
             let (lsn, digest, evaluation) = self.evaluate(&context, request.clone()).await?;
             let payload = match evaluation {
