@@ -14,7 +14,7 @@ pub fn parse<T>(text: &str, then: impl FnOnce(Request<'_>) -> T) -> Result<T, Fa
     let words = words(text)?;
     let operand = |at: usize| words[at].text.as_bytes();
     let optional = |at: usize| (!words[at].is("NULL")).then(|| operand(at));
-    let verb = words.first().filter(|word| !word.quoted).map(|word| word.text.to_uppercase());
+    let verb = words.first().filter(|word| !word.quoted).map(|word| word.text.to_ascii_uppercase());
     let request = match (verb.as_deref(), words.len()) {
         (Some("PUT"), 3) => Request::Put { key: operand(1), value: operand(2) },
         (Some("GET"), 2) => Request::Get { key: operand(1) },
