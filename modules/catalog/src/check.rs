@@ -6,9 +6,7 @@
 use quorate_guest::{CheckPage, Codec, Finding, Key, ReadStore, Severity};
 
 use crate::define::{self, Extents};
-use crate::keys::{
-    DATABASE_NAMES, DATABASES, FIRST_ID, NEXT_ID, OBJECT_NAMES, OBJECTS, fold,
-};
+use crate::keys::{DATABASE_NAMES, DATABASES, FIRST_ID, NEXT_ID, OBJECT_NAMES, OBJECTS, fold};
 use crate::model::{Database, Entry, Object, Partition, Table};
 
 /// Pairs looked at for one page.
@@ -65,7 +63,9 @@ impl Check<'_> {
     fn database(&self, id: u64, database: Database) -> Verdict {
         self.id(id)?;
         let name = &database.name;
-        ensure(database.id == id, || format!("database '{name}' has id {}, key {id}", database.id))?;
+        ensure(database.id == id, || {
+            format!("database '{name}' has id {}, key {id}", database.id)
+        })?;
         let named: Option<u64> =
             self.read(&DATABASE_NAMES.stored_key(&(fold(name), name.clone())))?;
         ensure(named == Some(id), || format!("the name of database '{name}' does not lead to it"))

@@ -78,7 +78,8 @@ pub fn table(
     };
     table.distribution = distribution(&table, statement.distribution.as_ref())?;
     table.order_by = sort_key(&table, &statement.order_by)?;
-    table.partitioning = statement.partition.as_ref().map(|by| partitioning(&table, by)).transpose()?;
+    table.partitioning =
+        statement.partition.as_ref().map(|by| partitioning(&table, by)).transpose()?;
     for definition in &statement.indexes {
         let index = index(&table, definition)?;
         table.indexes.push(index);
@@ -133,7 +134,9 @@ fn check_placing(table: &Table, names: &[String], what: &str) -> Result<(), Fail
             table.column(name).ok_or_else(|| refusal::unknown_column(name, &table.name))?;
         if !column.data_type.may_be_key() {
             let kind = column.data_type.data_type();
-            return Err(refusal::invalid(format!("{what} column[{name}] cannot be of type {kind}")));
+            return Err(refusal::invalid(format!(
+                "{what} column[{name}] cannot be of type {kind}"
+            )));
         }
         if places_by_key(table) && !column.key {
             return Err(refusal::invalid(format!("{what} column[{name}] is not key column")));

@@ -167,7 +167,8 @@ impl Change<'_> {
     ) -> Result<(), Failure> {
         if let Some(distribution) = distribution {
             // Buckets may differ from partition to partition, the way rows find them may not.
-            if define::distribution(table, Some(distribution))?.method != table.distribution.method {
+            if define::distribution(table, Some(distribution))?.method != table.distribution.method
+            {
                 return Err(refusal::invalid("Cannot assign different distribution columns"));
             }
         }
