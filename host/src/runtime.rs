@@ -1,0 +1,112 @@
+//! How a module runs, and what it may see.
+//!
+//! A module is a WebAssembly component that decides what the log means. Frontends agree only if it
+//! computes the same everywhere, so this layer leaves it nothing to differ by:
+//!
+//! - it imports the store, the facts of the entry, events and a local trace, and nothing else: no
+//!   clock, randomness, environment, file or socket exists for it ([`imports`]);
+//! - the engine is set to be deterministic, by constants ([`engine`]);
+//! - no memory outlives a log entry ([`entry`]);
+//! - every call ends in one of three ways ([`ending`]): a result, a rejection that is the same on all
+//!   frontends, or a fault of this frontend, which is never an outcome.
+//!
+//! Writes go to an [`Overlay`] above a view of the state; whoever applies writes them to storage.
+//! This layer knows storage as [`View`](crate::types::View) only. A module's keys live under a prefix
+//! that the host adds and strips, so it cannot name the keys of the host.
+//!
+//! Replicated calls ([`EntryRun`]) are bounded by fuel and run on the caller's thread; read-only
+//! calls ([`Module::evaluate`], [`Module::scan`], [`Module::check`]) are bounded by a deadline and by
+//! slots, on an engine of their own, and so cannot starve apply. Both need a thread with a stack of
+//! at least 2 MiB.
+
+mod abi;
+mod artefact;
+mod call;
+mod description;
+mod ending;
+mod engine;
+mod entry;
+mod imports;
+mod module;
+mod overlay;
+mod program;
+mod read;
+mod slots;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use abi::{Caller, Request};
+pub use call::{Event, Facts};
+pub use ending::{Fault, ReadError};
+pub use engine::{FUEL_MAX, MEMORY_BYTES_MAX, STACK_BYTES};
+pub use entry::{EntryRun, REPLY_BYTES_MAX};
+pub use imports::{KEY_BYTES_MAX, PAGE_ROWS_MAX, VALUE_BYTES_MAX};
+pub use module::{LoadError, MODULE_BYTES_MAX, Module};
+pub use overlay::{Overlay, Writes};
+pub use read::{Evaluation, Page, ReadCall};
+
+use engine::Purpose;
+use module::Host;
+use slots::Slots;
+
+/// What may differ between frontends.
+#[derive(Debug, Clone, Copy)]
+pub struct RuntimeOptions {
+    /// Read-only calls that run at once; at least one. More wait.
+    pub read_slots: u32,
+}
+
+/// The engines. Cheap to clone; modules loaded by it stay usable without it.
+#[derive(Clone)]
+pub struct Runtime {
+    engines: Arc<Engines>,
+}
+
+struct Engines {
+    apply: Host,
+    read: Host,
+    slots: Arc<Slots>,
+}
+
+impl Runtime {
+    /// Makes the engines and reserves their pools.
+    ///
+    /// # Errors
+    /// When the system gives no address space or thread for them.
+    pub fn new(options: RuntimeOptions) -> Result<Self, Fault> {
+        let slots = options.read_slots.max(1);
+        let host = |purpose| {
+            let host = engine::engine(purpose).and_then(Host::new);
+            host.map_err(|error| Fault(format!("make the module engine: {error:#}")))
+        };
+        let (apply, read) = (host(Purpose::Apply)?, host(Purpose::Read(slots))?);
+        let slots = Slots::new(slots, read.engine.clone())
+            .map_err(|error| Fault(format!("start the deadline thread: {error}")))?;
+        Ok(Self { engines: Arc::new(Engines { apply, read, slots: Arc::new(slots) }) })
+    }
+
+    /// Checks and compiles a component. Takes seconds for a large one, on all cores: not for the
+    /// thread that applies.
+    ///
+    /// # Errors
+    /// When the component is none that can run here, with the reason, or when this frontend cannot
+    /// tell.
+    pub fn load(&self, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
+        self.load_from(bytes, None)
+    }
+
+    /// As [`load`](Self::load), but keeps what it compiled in a directory, which must exist, and finds
+    /// it there the next time.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load). Never for the directory's sake.
+    pub fn load_cached(&self, bytes: &[u8], directory: &Path) -> Result<Arc<Module>, LoadError> {
+        self.load_from(bytes, Some(directory))
+    }
+
+    fn load_from(&self, bytes: &[u8], artefacts: Option<&Path>) -> Result<Arc<Module>, LoadError> {
+        let Engines { apply, read, slots } = &*self.engines;
+        Module::load(apply, read, slots, bytes, artefacts).map(Arc::new)
+    }
+}

@@ -1,0 +1,132 @@
+//! Read-only calls: what a client asks of a module on this frontend.
+//!
+//! They decide nothing that is replicated, so they run beside apply, on an engine and a pool of their
+//! own, each in a fresh instance on a view of the state, and end at a deadline. A write traps. They
+//! block, so call them on threads for that.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use quorate_wire::{Constraint, DecodeError, Failure, Finding, Reply, Value, unpack_rows};
+
+use super::abi::{Caller, CheckPage, Evaluated, RelationPage, Request};
+use super::call::{Call, Facts, Mode};
+use super::ending::{Ending, ReadError};
+use super::module::Module;
+use super::overlay::Overlay;
+use super::program::{Answer, Exports, Live};
+use crate::types::View;
+
+/// On what, and until when, a read-only call runs.
+pub struct ReadCall {
+    /// The state that it sees.
+    pub view: Arc<dyn View>,
+    /// All keys of the module live under it.
+    pub prefix: Bytes,
+    /// The last applied entry, as the module may know it.
+    pub facts: Facts,
+    /// When it is ended, at the latest.
+    pub deadline: Instant,
+}
+
+/// What `evaluate` decided.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evaluation {
+    /// The answer.
+    Reply(Reply),
+    /// A command to propose, opaque to the host.
+    Command(Bytes),
+}
+
+/// Items of one page, and the cursor of the next; absent after the last page.
+pub type Page<T> = (Vec<T>, Option<Vec<u8>>);
+
+impl Module {
+    /// Turns a request into a reply or a command.
+    ///
+    /// # Errors
+    /// When the module refuses, traps or does not end in time, or this frontend cannot run it.
+    pub fn evaluate(
+        &self,
+        call: ReadCall,
+        caller: Caller,
+        request: Request,
+    ) -> Result<Evaluation, ReadError> {
+        let evaluated = self.read(call, |live, exports| {
+            let params = (&caller, &request);
+            let (answer,) = live.call::<_, (Answer<Evaluated>,)>(&exports.evaluate, params)?;
+            Ok(answer)
+        })?;
+        Ok(match evaluated {
+            Evaluated::Reply(packed) => {
+                Evaluation::Reply(Reply::unpack(&packed).map_err(unreadable)?)
+            }
+            Evaluated::Command(command) => Evaluation::Command(command.into()),
+        })
+    }
+
+    /// One page of a relation that the description offers, its rows as wide as the relation.
+    /// Constraints may or may not have narrowed them.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate), and when there is no such relation.
+    pub fn scan(
+        &self,
+        call: ReadCall,
+        relation: &str,
+        constraints: &[Constraint],
+        cursor: Option<&[u8]>,
+    ) -> Result<Page<Vec<Value>>, ReadError> {
+        let described = self.description().relations.iter().find(|known| known.name == relation);
+        let Some(described) = described else {
+            // MySQL: ER_UNKNOWN_TABLE.
+            return Err(Failure::new(1109, "42S02", format!("Unknown table '{relation}'")).into());
+        };
+        let constraints = Constraint::pack(constraints);
+        let page = self.read(call, |live, exports| {
+            let params = (relation, &constraints[..], cursor);
+            let (answer,) = live.call::<_, (Answer<RelationPage>,)>(&exports.scan, params)?;
+            Ok(answer)
+        })?;
+        let rows = unpack_rows(&page.rows, described.columns.len()).map_err(unreadable)?;
+        Ok((rows, page.next))
+    }
+
+    /// One page of what is wrong with the state.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn check(&self, call: ReadCall, cursor: Option<&[u8]>) -> Result<Page<Finding>, ReadError> {
+        let page = self.read(call, |live, exports| {
+            let (answer,) = live.call::<_, (Answer<CheckPage>,)>(&exports.check, (cursor,))?;
+            Ok(answer)
+        })?;
+        Ok((Finding::unpack(&page.findings).map_err(unreadable)?, page.next))
+    }
+
+    fn read<T>(
+        &self,
+        call: ReadCall,
+        run: impl FnOnce(&mut Live, &Exports) -> wasmtime::Result<Answer<T>>,
+    ) -> Result<T, ReadError> {
+        let ReadCall { view, prefix, facts, deadline } = call;
+        let _slot = self.slots.take(deadline).ok_or(ReadError::Deadline)?;
+        let limits = self.description().limits;
+        let mut call = Call::new(Arc::clone(&self.name), prefix, &limits, false);
+        call.begin(Mode::Read, Overlay::new(view), facts);
+        let live = self.read.start(call, Some(deadline));
+        match live.and_then(|mut live| run(&mut live, &self.read.exports)) {
+            Ok(answer) => answer.map_err(|refusal| ReadError::Failure(refusal.into())),
+            Err(error) => Err(match Ending::from(error) {
+                Ending::Rejected(_, why) => ReadError::Trap(why),
+                Ending::Deadline => ReadError::Deadline,
+                Ending::Fault(fault) => ReadError::Fault(fault),
+            }),
+        }
+    }
+}
+
+fn unreadable(error: DecodeError) -> ReadError {
+    ReadError::Trap(error.to_string())
+}

@@ -1,0 +1,323 @@
+//! What is proposed: a command, by whom, and under which request id.
+
+use bytes::Bytes;
+use quorate_wire::{DecodeError, Reader, Writer};
+
+use super::frontend::{Frontend, Ports};
+use super::ids::{ClusterId, Generation, ModuleDigest, NodeId, RequestId};
+
+const VERSION: u8 = 1;
+
+/// One command, as logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Identity for deduplication.
+    pub request: RequestId,
+    /// The client has the outcome of every request of its own below this sequence number, so they
+    /// may be forgotten.
+    pub floor: u64,
+    /// User on whose behalf it is proposed.
+    pub caller: String,
+    /// What to do.
+    pub action: Action,
+}
+
+/// Who runs a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The module with this digest, if it is the active one; else the command is rejected.
+    Module {
+        /// The module whose `evaluate` made the payload.
+        digest: ModuleDigest,
+        /// Opaque to the host.
+        payload: Bytes,
+    },
+    /// The host.
+    Host(HostCommand),
+}
+
+/// Commands of the host. Tags are append-only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostCommand {
+    /// Founds the cluster: its identity and first frontend. Refused when there is one already.
+    Found {
+        /// The cluster's identity.
+        cluster: ClusterId,
+        /// 1, or higher after a recovery.
+        generation: Generation,
+        /// The founder.
+        frontend: Frontend,
+    },
+    /// Registers a frontend; its id becomes the command's LSN. The reply's affected count is 1.
+    AddFrontend(Frontend),
+    /// Removes a frontend from the registry.
+    DropFrontend(NodeId),
+    /// A frontend tells its ports and version at each start.
+    AnnounceFrontend {
+        /// Which.
+        node: NodeId,
+        /// Its clients' ports.
+        ports: Ports,
+        /// Its version.
+        version: String,
+    },
+    /// One chunk of a module's component file.
+    PutModuleChunk {
+        /// Digest of the whole file.
+        digest: ModuleDigest,
+        /// Position, from 0; chunks come in order.
+        index: u32,
+        /// The bytes, at most 256 KiB.
+        bytes: Bytes,
+    },
+    /// Makes a module whose chunks are all there known to the cluster.
+    InstallModule(ModuleManifest),
+    /// A frontend tells whether it can run an installed module.
+    AcknowledgeModule {
+        /// Which frontend.
+        node: NodeId,
+        /// Which module.
+        digest: ModuleDigest,
+        /// `None`: compiled and checked; else why not.
+        refusal: Option<String>,
+    },
+    /// Makes an installed module the active one, at this command's LSN.
+    ActivateModule {
+        /// The module to activate.
+        digest: ModuleDigest,
+        /// The module that must be active before; `None` for the first.
+        expected: Option<ModuleDigest>,
+        /// Also when not every voter has acknowledged it.
+        force: bool,
+    },
+    /// Sets a replicated setting.
+    Set {
+        /// Its key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// What the cluster records of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleManifest {
+    /// SHA-256 of the file.
+    pub digest: ModuleDigest,
+    /// Size of the file in bytes.
+    pub size_bytes: u64,
+    /// The module's packed [`Description`](quorate_wire::Description), as it gave it.
+    pub description: Bytes,
+}
+
+impl ModuleManifest {
+    /// Packs the manifest.
+    pub fn encode(&self, out: &mut Writer) {
+        out.raw(&self.digest.0);
+        out.unsigned(self.size_bytes);
+        out.bytes(&self.description);
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// When the bytes are cut short.
+    pub fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            digest: ModuleDigest(input.array()?),
+            size_bytes: input.unsigned()?,
+            description: Bytes::copy_from_slice(input.bytes()?),
+        })
+    }
+}
+
+impl Command {
+    /// Packs the command.
+    pub fn pack(&self) -> Bytes {
+        let mut out = Writer::new();
+        out.byte(VERSION);
+        out.fixed64(self.request.client);
+        out.unsigned(self.request.sequence);
+        out.unsigned(self.floor);
+        out.text(&self.caller);
+        match &self.action {
+            Action::Module { digest, payload } => {
+                out.byte(0);
+                out.raw(&digest.0);
+                out.bytes(payload);
+            }
+            Action::Host(command) => {
+                out.byte(1);
+                command.encode(&mut out);
+            }
+        }
+        out.finish().into()
+    }
+
+    /// Reads a packed command. A module's payload shares memory with `packed`.
+    ///
+    /// # Errors
+    /// When it is cut short, has bytes left over, or has an unknown version or tag.
+    pub fn unpack(packed: &Bytes) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(packed);
+        match input.byte()? {
+            VERSION => {}
+            other => return Err(DecodeError::Version(other)),
+        }
+        let request = RequestId { client: input.fixed64()?, sequence: input.unsigned()? };
+        let floor = input.unsigned()?;
+        let caller = input.text()?;
+        let action = match input.byte()? {
+            0 => Action::Module {
+                digest: ModuleDigest(input.array()?),
+                payload: packed.slice_ref(input.bytes()?),
+            },
+            1 => Action::Host(HostCommand::decode(&mut input)?),
+            _ => return Err(DecodeError::Range),
+        };
+        input.finish()?;
+        Ok(Self { request, floor, caller, action })
+    }
+}
+
+impl HostCommand {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::Found { cluster, generation, frontend } => {
+                out.byte(0);
+                cluster.encode(out);
+                generation.encode(out);
+                frontend.encode(out);
+            }
+            Self::AddFrontend(frontend) => {
+                out.byte(1);
+                frontend.encode(out);
+            }
+            Self::DropFrontend(node) => {
+                out.byte(2);
+                node.encode(out);
+            }
+            Self::AnnounceFrontend { node, ports, version } => {
+                out.byte(3);
+                node.encode(out);
+                ports.encode(out);
+                out.text(version);
+            }
+            Self::PutModuleChunk { digest, index, bytes } => {
+                out.byte(4);
+                out.raw(&digest.0);
+                out.unsigned(u64::from(*index));
+                out.bytes(bytes);
+            }
+            Self::InstallModule(manifest) => {
+                out.byte(5);
+                manifest.encode(out);
+            }
+            Self::AcknowledgeModule { node, digest, refusal } => {
+                out.byte(6);
+                node.encode(out);
+                out.raw(&digest.0);
+                out.optional_bytes(refusal.as_ref().map(String::as_bytes));
+            }
+            Self::ActivateModule { digest, expected, force } => {
+                out.byte(7);
+                out.raw(&digest.0);
+                out.optional_bytes(expected.as_ref().map(|digest| digest.0.as_slice()));
+                out.flag(*force);
+            }
+            Self::Set { key, value } => {
+                out.byte(8);
+                out.text(key);
+                out.text(value);
+            }
+        }
+    }
+
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => Self::Found {
+                cluster: ClusterId::decode(input)?,
+                generation: Generation::decode(input)?,
+                frontend: Frontend::decode(input)?,
+            },
+            1 => Self::AddFrontend(Frontend::decode(input)?),
+            2 => Self::DropFrontend(NodeId::decode(input)?),
+            3 => Self::AnnounceFrontend {
+                node: NodeId::decode(input)?,
+                ports: Ports::decode(input)?,
+                version: input.text()?,
+            },
+            4 => Self::PutModuleChunk {
+                digest: ModuleDigest(input.array()?),
+                index: input.unsigned32()?,
+                bytes: Bytes::copy_from_slice(input.bytes()?),
+            },
+            5 => Self::InstallModule(ModuleManifest::decode(input)?),
+            6 => Self::AcknowledgeModule {
+                node: NodeId::decode(input)?,
+                digest: ModuleDigest(input.array()?),
+                refusal: input
+                    .optional_bytes()?
+                    .map(|text| String::from_utf8(text.to_vec()).map_err(|_| DecodeError::Utf8))
+                    .transpose()?,
+            },
+            7 => Self::ActivateModule {
+                digest: ModuleDigest(input.array()?),
+                expected: input
+                    .optional_bytes()?
+                    .map(|raw| raw.try_into().map(ModuleDigest).map_err(|_| DecodeError::Range))
+                    .transpose()?,
+                force: input.flag()?,
+            },
+            8 => Self::Set { key: input.text()?, value: input.text()? },
+            _ => return Err(DecodeError::Range),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::types::FrontendKind;
+
+    fn commands() -> Vec<Action> {
+        let frontend = Frontend::new(FrontendKind::Follower, "h", 9010);
+        let ports = Ports { query: 1, rpc: 2, http: 3 };
+        let digest = ModuleDigest([7; 32]);
+        let manifest =
+            ModuleManifest { digest, size_bytes: 9, description: Bytes::from_static(b"d") };
+        let host = [
+            HostCommand::Found {
+                cluster: ClusterId(5),
+                generation: Generation(1),
+                frontend: frontend.clone(),
+            },
+            HostCommand::AddFrontend(frontend),
+            HostCommand::DropFrontend(NodeId(3)),
+            HostCommand::AnnounceFrontend { node: NodeId(3), ports, version: "1".into() },
+            HostCommand::PutModuleChunk { digest, index: 1, bytes: Bytes::from_static(b"x") },
+            HostCommand::InstallModule(manifest),
+            HostCommand::AcknowledgeModule { node: NodeId(1), digest, refusal: Some("no".into()) },
+            HostCommand::ActivateModule { digest, expected: Some(digest), force: true },
+            HostCommand::Set { key: "k".into(), value: "v".into() },
+        ];
+        let module = Action::Module { digest, payload: Bytes::from_static(b"payload") };
+        host.into_iter().map(Action::Host).chain([module]).collect()
+    }
+
+    #[test]
+    fn a_cut_or_padded_command_is_refused_and_a_whole_one_comes_back() {
+        for action in commands() {
+            let request = RequestId { client: 11, sequence: 12 };
+            let command = Command { request, floor: 3, caller: "root".into(), action };
+            let packed = command.pack();
+            for length in 0..packed.len() {
+                assert!(Command::unpack(&packed.slice(..length)).is_err());
+            }
+            let padded = [packed.as_ref(), &[0]].concat();
+            assert_eq!(Command::unpack(&padded.into()), Err(DecodeError::Trailing));
+            assert_eq!(Command::unpack(&packed).unwrap(), command);
+        }
+    }
+}
