@@ -259,10 +259,10 @@ pub fn rollup(table: &Table, definition: &Rollup) -> Result<Rollup, Failure> {
     if table.rollups.len() >= INDEXES_MAX {
         return Err(refusal::invalid(format!("a table has at most {INDEXES_MAX} rollups")));
     }
-    if let Some(from) = definition.from.as_deref().filter(|from| !named(from)) {
-        if from != table.name {
-            return Err(refusal::invalid(format!("Rollup index {from} does not exist")));
-        }
+    if let Some(from) = definition.from.as_deref().filter(|from| !named(from))
+        && from != table.name
+    {
+        return Err(refusal::invalid(format!("Rollup index {from} does not exist")));
     }
     let mut rollup = definition.clone();
     rollup.columns = resolve_all(table, &definition.columns)?;
