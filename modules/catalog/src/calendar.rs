@@ -137,8 +137,17 @@ mod tests {
     #[test]
     fn text_that_is_no_date_is_refused() {
         for text in [
-            "", "2024", "2024-13-01", "2024-02-30", "2023-02-29", "24-01-01", "2024-1-1-1",
-            "2024-+1-01", "20240230", "x2024-01-01", "2024-00-10",
+            "",
+            "2024",
+            "2024-13-01",
+            "2024-02-30",
+            "2023-02-29",
+            "24-01-01",
+            "2024-1-1-1",
+            "2024-+1-01",
+            "20240230",
+            "x2024-01-01",
+            "2024-00-10",
         ] {
             assert_eq!(Date::parse(text), None, "{text}");
         }
@@ -163,7 +172,10 @@ mod tests {
 
     #[test]
     fn times_print_as_they_were_read() {
-        assert_eq!(datetime_text(parse_datetime("2024-2-29 23:5:09.000").unwrap()), "2024-02-29 23:05:09");
+        assert_eq!(
+            datetime_text(parse_datetime("2024-2-29 23:5:09.000").unwrap()),
+            "2024-02-29 23:05:09"
+        );
         assert_eq!(timestamp_text(1_767_268_800_000_000), "2026-01-01 12:00:00");
         assert_eq!(Date::parse("20240229").unwrap().to_string(), "2024-02-29");
     }

@@ -6,9 +6,7 @@
 use quorate_guest::{CheckPage, Codec, Finding, Key, ReadStore, Severity};
 
 use crate::define::{self, Extents};
-use crate::keys::{
-    DATABASE_NAMES, DATABASES, FIRST_ID, NEXT_ID, OBJECT_NAMES, OBJECTS, fold,
-};
+use crate::keys::{DATABASE_NAMES, DATABASES, FIRST_ID, NEXT_ID, OBJECT_NAMES, OBJECTS, fold};
 use crate::model::{Database, Entry, Object, Partition, Table};
 
 /// Pairs looked at for one page.
@@ -41,13 +39,13 @@ impl Check<'_> {
         let Some((tag, rest)) = key.split_first() else {
             return Err("an empty key".to_owned());
         };
-        match tag {
-            1 => self.counter(part(rest)?, part_value(value)?),
-            2 => self.database(part(rest)?, part_value(value)?),
-            3 => self.database_name(part(rest)?, part_value(value)?),
-            4 => self.object(part(rest)?, part_value(value)?),
-            5 => self.object_name(part(rest)?, part_value(value)?),
-            6 => self.partition(part(rest)?, part_value(value)?),
+        match *tag {
+            tag::NEXT_ID => self.counter(part(rest)?, part_value(value)?),
+            tag::DATABASES => self.database(part(rest)?, part_value(value)?),
+            tag::DATABASE_NAMES => self.database_name(part(rest)?, part_value(value)?),
+            tag::OBJECTS => self.object(part(rest)?, part_value(value)?),
+            tag::OBJECT_NAMES => self.object_name(part(rest)?, part_value(value)?),
+            tag::PARTITIONS => self.partition(part(rest)?, part_value(value)?),
             tag => Err(format!("a key with unknown tag {tag}")),
         }
     }
@@ -65,7 +63,9 @@ impl Check<'_> {
     fn database(&self, id: u64, database: Database) -> Verdict {
         self.id(id)?;
         let name = &database.name;
-        ensure(database.id == id, || format!("database '{name}' has id {}, key {id}", database.id))?;
+        ensure(database.id == id, || {
+            format!("database '{name}' has id {}, key {id}", database.id)
+        })?;
         let named: Option<u64> =
             self.read(&DATABASE_NAMES.stored_key(&(fold(name), name.clone())))?;
         ensure(named == Some(id), || format!("the name of database '{name}' does not lead to it"))
@@ -129,7 +129,7 @@ impl Check<'_> {
         let distribution = define::distribution(table, Some(&table.distribution)).is_ok();
         ensure(distribution, || format!("table '{name}' is distributed by what it does not have"))?;
         for temporary in [0, 1] {
-            let prefix = [&[6][..], &database.to_be_bytes(), &table.id.to_be_bytes(), &[temporary]];
+            let prefix = [&[tag::PARTITIONS][..], &database.to_be_bytes(), &table.id.to_be_bytes(), &[temporary]];
             let mut partitions = Vec::new();
             for (_, value) in quorate_guest::store::prefix(self.store, &prefix.concat()) {
                 partitions.push(part_value::<Partition>(&value)?);

@@ -78,7 +78,8 @@ pub fn table(
     };
     table.distribution = distribution(&table, statement.distribution.as_ref())?;
     table.order_by = sort_key(&table, &statement.order_by)?;
-    table.partitioning = statement.partition.as_ref().map(|by| partitioning(&table, by)).transpose()?;
+    table.partitioning =
+        statement.partition.as_ref().map(|by| partitioning(&table, by)).transpose()?;
     for definition in &statement.indexes {
         let index = index(&table, definition)?;
         table.indexes.push(index);
@@ -133,7 +134,9 @@ fn check_placing(table: &Table, names: &[String], what: &str) -> Result<(), Fail
             table.column(name).ok_or_else(|| refusal::unknown_column(name, &table.name))?;
         if !column.data_type.may_be_key() {
             let kind = column.data_type.data_type();
-            return Err(refusal::invalid(format!("{what} column[{name}] cannot be of type {kind}")));
+            return Err(refusal::invalid(format!(
+                "{what} column[{name}] cannot be of type {kind}"
+            )));
         }
         if places_by_key(table) && !column.key {
             return Err(refusal::invalid(format!("{what} column[{name}] is not key column")));
@@ -256,10 +259,10 @@ pub fn rollup(table: &Table, definition: &Rollup) -> Result<Rollup, Failure> {
     if table.rollups.len() >= INDEXES_MAX {
         return Err(refusal::invalid(format!("a table has at most {INDEXES_MAX} rollups")));
     }
-    if let Some(from) = definition.from.as_deref().filter(|from| !named(from)) {
-        if from != table.name {
-            return Err(refusal::invalid(format!("Rollup index {from} does not exist")));
-        }
+    if let Some(from) = definition.from.as_deref().filter(|from| !named(from))
+        && from != table.name
+    {
+        return Err(refusal::invalid(format!("Rollup index {from} does not exist")));
     }
     let mut rollup = definition.clone();
     rollup.columns = resolve_all(table, &definition.columns)?;

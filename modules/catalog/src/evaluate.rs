@@ -229,7 +229,11 @@ impl Scope<'_> {
     }
 
     /// A table or view that goes; the reply when it is not there and need not be.
-    fn to_drop(&self, name: &ObjectName, if_exists: bool) -> Result<Result<Target, Reply>, Failure> {
+    fn to_drop(
+        &self,
+        name: &ObjectName,
+        if_exists: bool,
+    ) -> Result<Result<Target, Reply>, Failure> {
         let database = self.place(name)?;
         match keys::entry(self.store, database.id, &name.name) {
             Some(entry) => {

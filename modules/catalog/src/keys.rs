@@ -23,18 +23,34 @@ use crate::model::{Database, Entry, Object, Partition};
 /// The id that the first object gets. StarRocks keeps the ids below for itself, and so do we.
 pub const FIRST_ID: u64 = 10_001;
 
+/// The first byte of every key, by table.
+pub mod tag {
+    /// [`NEXT_ID`](super::NEXT_ID).
+    pub const NEXT_ID: u8 = 1;
+    /// [`DATABASES`](super::DATABASES).
+    pub const DATABASES: u8 = 2;
+    /// [`DATABASE_NAMES`](super::DATABASE_NAMES).
+    pub const DATABASE_NAMES: u8 = 3;
+    /// [`OBJECTS`](super::OBJECTS).
+    pub const OBJECTS: u8 = 4;
+    /// [`OBJECT_NAMES`](super::OBJECT_NAMES).
+    pub const OBJECT_NAMES: u8 = 5;
+    /// [`PARTITIONS`](super::PARTITIONS).
+    pub const PARTITIONS: u8 = 6;
+}
+
 /// The next id, under key 0; absent before the first object.
-pub const NEXT_ID: Table<u8, u64> = Table::new(1);
+pub const NEXT_ID: Table<u8, u64> = Table::new(tag::NEXT_ID);
 /// Databases by id.
-pub const DATABASES: Table<u64, Database> = Table::new(2);
+pub const DATABASES: Table<u64, Database> = Table::new(tag::DATABASES);
 /// Database ids by name.
-pub const DATABASE_NAMES: Table<(String, String), u64> = Table::new(3);
+pub const DATABASE_NAMES: Table<(String, String), u64> = Table::new(tag::DATABASE_NAMES);
 /// Tables and views by database and id.
-pub const OBJECTS: Table<(u64, u64), Object> = Table::new(4);
+pub const OBJECTS: Table<(u64, u64), Object> = Table::new(tag::OBJECTS);
 /// Tables and views by database and name.
-pub const OBJECT_NAMES: Table<(u64, String, String), Entry> = Table::new(5);
+pub const OBJECT_NAMES: Table<(u64, String, String), Entry> = Table::new(tag::OBJECT_NAMES);
 /// Partitions by database, table, whether they are temporary (1) or not (0), and name.
-pub const PARTITIONS: Table<(u64, u64, u8, String), Partition> = Table::new(6);
+pub const PARTITIONS: Table<(u64, u64, u8, String), Partition> = Table::new(tag::PARTITIONS);
 
 /// A name without its case.
 pub fn fold(name: &str) -> String {

@@ -25,7 +25,7 @@
 //! # Limits
 //!
 //! There is no recycle bin: a drop is final, with or without `FORCE`. Views are stored as text;
-//! their columns are known only where `CREATE VIEW` names them. Nothing is known of rows.
+//! their columns are read off it as far as they are plain. Nothing is known of rows.
 
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]

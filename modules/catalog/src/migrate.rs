@@ -16,7 +16,8 @@ pub fn migrate(from: u32) -> Result<Option<Vec<u8>>, Failure> {
     match from {
         SCHEMA => Ok(None),
         other => {
-            let message = format!("the catalog has schema {SCHEMA} and cannot migrate from {other}");
+            let message =
+                format!("the catalog has schema {SCHEMA} and cannot migrate from {other}");
             Err(Failure::new(1105, "HY000", message))
         }
     }

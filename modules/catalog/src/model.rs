@@ -80,8 +80,19 @@ pub struct Table {
     pub properties: Vec<Property>,
 }
 record!(Table {
-    id, name, created, changed, key, columns, indexes, comment, partitioning, distribution, order_by,
-    rollups, properties,
+    id,
+    name,
+    created,
+    changed,
+    key,
+    columns,
+    indexes,
+    comment,
+    partitioning,
+    distribution,
+    order_by,
+    rollups,
+    properties,
 });
 
 /// A column.
@@ -107,7 +118,15 @@ pub struct Column {
     pub comment: String,
 }
 record!(Column {
-    name, data_type, key, aggregate, nullable, auto_increment, default, generated, comment,
+    name,
+    data_type,
+    key,
+    aggregate,
+    nullable,
+    auto_increment,
+    default,
+    generated,
+    comment,
 });
 
 /// How a table is cut into partitions.

@@ -14,6 +14,7 @@ mod columns;
 mod create;
 mod list;
 mod partitions;
+mod projection;
 pub mod relations;
 
 /// The only catalog.

@@ -165,11 +165,11 @@ impl Change<'_> {
         item: &PartitionItem,
         distribution: Option<&Distribution>,
     ) -> Result<(), Failure> {
-        if let Some(distribution) = distribution {
-            // Buckets may differ from partition to partition, the way rows find them may not.
-            if define::distribution(table, Some(distribution))?.method != table.distribution.method {
-                return Err(refusal::invalid("Cannot assign different distribution columns"));
-            }
+        // Buckets may differ from partition to partition, the way rows find them may not.
+        if let Some(own) = distribution
+            && define::distribution(table, Some(own))?.method != table.distribution.method
+        {
+            return Err(refusal::invalid("Cannot assign different distribution columns"));
         }
         let mut extents = Extents::new(table, &keys::partitions(self.store, place, temporary))?;
         for partition in extents.add(item, distribution, &mut self.origin)? {

@@ -31,8 +31,7 @@ pub(super) fn add(
         return Err(refusal::invalid(message));
     }
     let merged = table.key == KeyKind::Aggregate;
-    let dimension =
-        merged && definition.aggregate.is_none() && definition.generated.is_none();
+    let dimension = merged && definition.aggregate.is_none() && definition.generated.is_none();
     let key = definition.key || dimension;
     if key && table.key == KeyKind::Primary {
         let message = "Can not add key column to primary key table";
@@ -80,10 +79,7 @@ pub(super) fn drop(table: &mut Table, name: &str) -> Result<(), Failure> {
 /// Without one of its keys, rows of a table that merges rows would merge with others.
 fn check_drop_key(table: &Table, name: &str) -> Result<(), Failure> {
     let replaces = table.columns.iter().any(|column| {
-        matches!(
-            column.aggregate,
-            Some(AggregateType::Replace | AggregateType::ReplaceIfNotNull)
-        )
+        matches!(column.aggregate, Some(AggregateType::Replace | AggregateType::ReplaceIfNotNull))
     });
     let refused = match table.key {
         KeyKind::Primary | KeyKind::Unique => true,

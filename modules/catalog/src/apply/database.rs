@@ -29,7 +29,11 @@ impl Change<'_> {
         Ok(Reply::done())
     }
 
-    pub(super) fn drop_database(&mut self, wanted: &Ref, if_exists: bool) -> Result<Reply, Failure> {
+    pub(super) fn drop_database(
+        &mut self,
+        wanted: &Ref,
+        if_exists: bool,
+    ) -> Result<Reply, Failure> {
         if if_exists && keys::database(self.store, &wanted.name).is_none() {
             return Ok(noted(refusal::no_database_to_drop(&wanted.name)));
         }

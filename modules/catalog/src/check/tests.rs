@@ -50,41 +50,68 @@ fn damage_is_found() {
         ("a corrupt key: ", notes(|store| store.put(&[4, 1], b""))),
         ("unknown tag 9", notes(|store| store.put(&[9], b""))),
         ("was never given", notes(|store| NEXT_ID.put(store, &0, &FIRST_ID))),
-        ("does not lead to it", notes(|store| {
-            DATABASE_NAMES.delete(store, &("d".into(), "d".into()));
-        })),
+        (
+            "does not lead to it",
+            notes(|store| {
+                DATABASE_NAMES.delete(store, &("d".into(), "d".into()));
+            }),
+        ),
         ("leads to no database", notes(|store| DATABASES.delete(store, &FIRST_ID))),
-        ("is filed under 'x'", notes(|store| {
-            DATABASE_NAMES.put(store, &("x".into(), "d".into()), &FIRST_ID);
-        })),
-        ("there is no database 7", notes(|store| {
-            let object = keys::object(store, FIRST_ID, "v").unwrap();
-            OBJECTS.put(store, &(7, object.id()), &object);
-        })),
+        (
+            "is filed under 'x'",
+            notes(|store| {
+                DATABASE_NAMES.put(store, &("x".into(), "d".into()), &FIRST_ID);
+            }),
+        ),
+        (
+            "there is no database 7",
+            notes(|store| {
+                let object = keys::object(store, FIRST_ID, "v").unwrap();
+                OBJECTS.put(store, &(7, object.id()), &object);
+            }),
+        ),
         ("leads to no object", notes(|store| OBJECTS.delete(store, &(FIRST_ID, FIRST_ID + 1)))),
-        ("of 'v' does not lead to it", notes(|store| {
-            OBJECT_NAMES.delete(store, &(FIRST_ID, "v".into(), "v".into()));
-        })),
+        (
+            "of 'v' does not lead to it",
+            notes(|store| {
+                OBJECT_NAMES.delete(store, &(FIRST_ID, "v".into(), "v".into()));
+            }),
+        ),
         ("belongs to no table", notes(|store| OBJECTS.delete(store, &(FIRST_ID, FIRST_ID + 1)))),
         ("has no columns", notes(|store| change_table(store, |table| table.columns.clear()))),
-        ("behind a value column", notes(|store| {
-            change_table(store, |table| table.columns.reverse());
-        })),
-        ("two columns of one name", notes(|store| {
-            change_table(store, |table| table.columns[1].name = "A".into());
-        })),
-        ("is distributed by", notes(|store| {
-            change_table(store, |table| table.columns[0].name = "c".into());
-        })),
-        ("is not partitioned and has 2", notes(|store| {
-            change_table(store, |table| table.partitioning = None);
-        })),
-        ("two partitions overlap", notes(|store| {
-            let key = (FIRST_ID, FIRST_ID + 1, 0, "p".to_owned());
-            let mut partition = PARTITIONS.get(store, &key).unwrap();
-            partition.name = "r".into();
-            PARTITIONS.put(store, &(key.0, key.1, 0, "r".into()), &partition);
-        })),
+        (
+            "behind a value column",
+            notes(|store| {
+                change_table(store, |table| table.columns.reverse());
+            }),
+        ),
+        (
+            "two columns of one name",
+            notes(|store| {
+                change_table(store, |table| table.columns[1].name = "A".into());
+            }),
+        ),
+        (
+            "is distributed by",
+            notes(|store| {
+                change_table(store, |table| table.columns[0].name = "c".into());
+            }),
+        ),
+        (
+            "is not partitioned and has 2",
+            notes(|store| {
+                change_table(store, |table| table.partitioning = None);
+            }),
+        ),
+        (
+            "two partitions overlap",
+            notes(|store| {
+                let key = (FIRST_ID, FIRST_ID + 1, 0, "p".to_owned());
+                let mut partition = PARTITIONS.get(store, &key).unwrap();
+                partition.name = "r".into();
+                PARTITIONS.put(store, &(key.0, key.1, 0, "r".into()), &partition);
+            }),
+        ),
     ] {
         assert!(note.contains(expected), "{expected}: {note}");
     }

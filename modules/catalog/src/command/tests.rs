@@ -122,7 +122,8 @@ fn actions_are_logged_in_these_bytes() {
         ("DISTRIBUTED BY RANDOM BUCKETS 2", b"\x0b\x01\x01\x02".to_vec()),
         (
             "ADD TEMPORARY PARTITION p VALUES [(1), (MAXVALUE)) DISTRIBUTED BY RANDOM ('a' = 'b')",
-            b"\x0c\x01\x00\x01p\x00\x01\x01\x00\x01\x011\x01\x01\x00\x01\x01\x00\x01\x01a\x01b".to_vec(),
+            b"\x0c\x01\x00\x01p\x00\x01\x01\x00\x01\x011\x01\x01\x00\x01\x01\x00\x01\x01a\x01b"
+                .to_vec(),
         ),
         (
             "ADD PARTITIONS START ('1') END ('3') EVERY (1)",

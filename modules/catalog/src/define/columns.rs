@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use quorate_guest::Failure;
-use quorate_sql::{
-    AggregateType, ColumnDef, DataType, DefaultValue, KeyKind, Literal, TableKey,
-};
+use quorate_sql::{AggregateType, ColumnDef, DataType, DefaultValue, KeyKind, Literal, TableKey};
 
 use crate::keys::fold;
 use crate::model::Column;
@@ -190,10 +188,7 @@ fn check_aggregate(definition: &ColumnDef, kind: KeyKind, key: bool) -> Result<(
 }
 
 /// The default in normal form: literals as text, null as none.
-fn default_value(
-    definition: &ColumnDef,
-    nullable: bool,
-) -> Result<Option<DefaultValue>, Failure> {
+fn default_value(definition: &ColumnDef, nullable: bool) -> Result<Option<DefaultValue>, Failure> {
     let refuse = || refusal::bad_default(&definition.name);
     let data_type = &definition.data_type;
     match &definition.default {

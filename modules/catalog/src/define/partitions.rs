@@ -137,7 +137,9 @@ impl Extents {
         let (lower, upper) = match values {
             PartitionValues::In(rows) => return self.insert_rows(name, rows).map(Extent::In),
             PartitionValues::LessThan(upper) => (None, self.bound(upper)?),
-            PartitionValues::Range { lower, upper } => (Some(self.bound(lower)?), self.bound(upper)?),
+            PartitionValues::Range { lower, upper } => {
+                (Some(self.bound(lower)?), self.bound(upper)?)
+            }
         };
         let (lower, upper) = self.insert_range(name, lower, upper)?;
         let normal = |bound: Bound| bound.iter().map(Edge::normal).collect();
@@ -157,9 +159,7 @@ impl Extents {
         let lower = match (lower, before) {
             (Some(lower), _) => lower,
             (None, Some((_, end))) => end.clone(),
-            (None, None) => {
-                self.types.iter().map(|t| Edge::Value(Scalar::min(t))).collect()
-            }
+            (None, None) => self.types.iter().map(|t| Edge::Value(Scalar::min(t))).collect(),
         };
         if before.is_some_and(|(_, end)| *end > lower) || lower >= upper {
             let message = match lower >= upper {
@@ -279,11 +279,15 @@ impl Extents {
 /// The name of the partition that begins at `at`, and where it ends. Weeks, months and years end
 /// where the calendar's do, wherever they begin.
 fn step(at: &Scalar, every: Every) -> Option<(String, Scalar)> {
-    let amount = i64::try_from(every.amount).ok().filter(|amount| (1..=1_000_000).contains(amount))?;
+    let amount =
+        i64::try_from(every.amount).ok().filter(|amount| (1..=1_000_000).contains(amount))?;
     let seconds = match (at, every.unit) {
         (Scalar::Number(number), None) => {
             let next = number.checked_add(i128::from(amount))?;
-            return Some((format!("p{}", number.to_string().replace('-', "_")), Scalar::Number(next)));
+            return Some((
+                format!("p{}", number.to_string().replace('-', "_")),
+                Scalar::Number(next),
+            ));
         }
         (Scalar::Day(days), Some(_)) => days * DAY_SECONDS,
         (Scalar::Second(seconds), Some(_)) => *seconds,

@@ -1,10 +1,10 @@
 //! The parts of the parser's syntax tree that commands and records hold.
 
 use quorate_sql::{
-    AggregateType, AlterAction, ColumnDef, ColumnPosition, CreateTable, CreateView, DataType, DefaultValue,
-    Distribution, DistributionMethod, Every, IndexDef, KeyKind, Literal, ObjectName, Partition,
-    PartitionBy, PartitionItem, PartitionTerm, PartitionValue, PartitionValues, Property, Rollup,
-    StructField, TableKey, TimeUnit, ViewColumn,
+    AggregateType, AlterAction, ColumnDef, ColumnPosition, CreateTable, CreateView, DataType,
+    DefaultValue, Distribution, DistributionMethod, Every, IndexDef, KeyKind, Literal, ObjectName,
+    Partition, PartitionBy, PartitionItem, PartitionTerm, PartitionValue, PartitionValues,
+    Property, Rollup, StructField, TableKey, TimeUnit, ViewColumn,
 };
 
 use super::{record, tagged};
@@ -27,7 +27,16 @@ tagged!(AggregateType {
 });
 tagged!(DefaultValue { 0 => Literal(value), 1 => CurrentTimestamp(digits), 2 => Expression(text) });
 record!(ColumnDef {
-    name, data_type, charset, key, aggregate, nullable, auto_increment, default, generated, comment,
+    name,
+    data_type,
+    charset,
+    key,
+    aggregate,
+    nullable,
+    auto_increment,
+    default,
+    generated,
+    comment,
 });
 record!(IndexDef { name, columns, using, properties, comment });
 
@@ -55,8 +64,21 @@ tagged!(PartitionValues { 0 => LessThan(bound), 1 => Range { lower, upper }, 2 =
 tagged!(PartitionValue { 0 => Literal(value), 1 => MaxValue });
 
 record!(CreateTable {
-    name, external, if_not_exists, columns, indexes, engine, charset, collation, key, comment,
-    partition, distribution, order_by, rollups, properties,
+    name,
+    external,
+    if_not_exists,
+    columns,
+    indexes,
+    engine,
+    charset,
+    collation,
+    key,
+    comment,
+    partition,
+    distribution,
+    order_by,
+    rollups,
+    properties,
 });
 record!(ViewColumn { name, comment });
 record!(CreateView { name, or_replace, if_not_exists, columns, comment, query });

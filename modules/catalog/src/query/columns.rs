@@ -5,15 +5,15 @@ use quorate_sql::{AggregateType, DefaultValue, Describe, ObjectName, ShowColumns
 
 use super::answer::Answer;
 use super::relations::{self, Relation};
-use super::is_information_schema;
+use super::{is_information_schema, projection};
 use crate::evaluate::Scope;
 use crate::keys;
-use crate::model::{self, Object, Table, View};
+use crate::model::{self, Database, Object, Table};
 use crate::refusal;
 
-/// A table, a view or a relation of information_schema.
+/// A table or view, with its database, or a relation of information_schema.
 pub(super) enum Found {
-    Object(Object),
+    Object(Database, Object),
     Relation(&'static Relation),
 }
 
@@ -26,7 +26,10 @@ pub(super) fn find(scope: &Scope<'_>, name: &ObjectName) -> Result<Found, Failur
     }
     let found = keys::database(scope.store, &database)
         .ok_or_else(|| refusal::unknown_database(&database))?;
-    keys::object(scope.store, found.id, &name.name).map(Found::Object).ok_or_else(missing)
+    match keys::object(scope.store, found.id, &name.name) {
+        Some(object) => Ok(Found::Object(found, object)),
+        None => Err(missing()),
+    }
 }
 
 /// What is said of a column, whatever it belongs to.
@@ -40,10 +43,12 @@ struct Line {
     comment: String,
 }
 
-fn lines(found: &Found) -> Vec<Line> {
+fn lines(scope: &Scope<'_>, found: &Found) -> Vec<Line> {
     match found {
-        Found::Object(Object::Table(table)) => table.columns.iter().map(column_line).collect(),
-        Found::Object(Object::View(view)) => view_lines(view),
+        Found::Object(_, Object::Table(table)) => table.columns.iter().map(column_line).collect(),
+        Found::Object(database, Object::View(view)) => {
+            projection::columns(scope.store, database, view).into_iter().map(view_line).collect()
+        }
         Found::Relation(relation) => relation
             .columns
             .iter()
@@ -79,14 +84,13 @@ fn column_line(column: &model::Column) -> Line {
     }
 }
 
-/// The columns that the view itself names. The types are the query's, which is not analysed here.
-fn view_lines(view: &View) -> Vec<Line> {
-    let line = |column: &quorate_sql::ViewColumn| Line {
-        data_type: relations::UNKNOWN_TYPE.to_owned(),
-        comment: column.comment.clone().unwrap_or_default(),
+fn view_line(column: projection::Output) -> Line {
+    let known = column.data_type.map(|data_type| data_type.to_string());
+    Line {
+        data_type: known.unwrap_or_else(|| relations::UNKNOWN_TYPE.to_owned()),
+        comment: column.comment,
         ..plain_line(&column.name)
-    };
-    view.columns.iter().map(line).collect()
+    }
 }
 
 /// The default of a column as `DESC` and information_schema show it.
@@ -114,7 +118,7 @@ pub(super) fn yes(value: bool) -> Value {
 
 pub(super) fn describe(scope: &Scope<'_>, describe: &Describe) -> Result<Reply, Failure> {
     let found = find(scope, &describe.table)?;
-    let mut lines = lines(&found);
+    let mut lines = lines(scope, &found);
     if let Some(pattern) = &describe.column {
         lines.retain(|line| quorate_sql::like_match(pattern, &line.name, true));
     }
@@ -134,7 +138,14 @@ pub(super) fn describe(scope: &Scope<'_>, describe: &Describe) -> Result<Reply, 
         return answer.reply(None);
     }
     let mut answer = Answer::new(&[
-        "IndexName", "IndexKeysType", "Field", "Type", "Null", "Key", "Default", "Extra",
+        "IndexName",
+        "IndexKeysType",
+        "Field",
+        "Type",
+        "Null",
+        "Key",
+        "Default",
+        "Extra",
     ]);
     let mut push = |index: &str, model: &str, line: &Line| {
         let mut cells = vec![index.into(), model.into()];
@@ -142,11 +153,11 @@ pub(super) fn describe(scope: &Scope<'_>, describe: &Describe) -> Result<Reply, 
         answer.push(cells);
     };
     let model = match &found {
-        Found::Object(Object::Table(table)) => table.key.table_model(),
+        Found::Object(_, Object::Table(table)) => table.key.table_model(),
         _ => "",
     };
     lines.iter().for_each(|line| push(&describe.table.name, model, line));
-    if let Found::Object(Object::Table(table)) = &found {
+    if let Found::Object(_, Object::Table(table)) = &found {
         for rollup in &table.rollups {
             let columns = rollup.columns.iter().filter_map(|name| table.column(name));
             columns.for_each(|column| push(&rollup.name, model, &column_line(column)));
@@ -157,12 +168,11 @@ pub(super) fn describe(scope: &Scope<'_>, describe: &Describe) -> Result<Reply, 
 
 pub(super) fn show(scope: &Scope<'_>, show: &ShowColumns) -> Result<Reply, Failure> {
     let found = find(scope, &show.table)?;
-    let full = [
-        "Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment",
-    ];
+    let full =
+        ["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"];
     let plain = ["Field", "Type", "Null", "Key", "Default", "Extra"];
     let mut answer = Answer::new(if show.full { &full } else { &plain });
-    for line in lines(&found) {
+    for line in lines(scope, &found) {
         let (nullable, key) = (yes(line.nullable), yes(line.key));
         let (name, data_type) = (line.name.into(), line.data_type.into());
         answer.push(match show.full {
@@ -190,11 +200,21 @@ pub(super) fn index(
     filter: Option<&ShowFilter>,
 ) -> Result<Reply, Failure> {
     let mut answer = Answer::new(&[
-        "Table", "Non_unique", "Key_name", "Seq_in_index", "Column_name", "Collation",
-        "Cardinality", "Sub_part", "Packed", "Null", "Index_type", "Comment",
+        "Table",
+        "Non_unique",
+        "Key_name",
+        "Seq_in_index",
+        "Column_name",
+        "Collation",
+        "Cardinality",
+        "Sub_part",
+        "Packed",
+        "Null",
+        "Index_type",
+        "Comment",
     ])
     .integers(&["Non_unique", "Seq_in_index", "Cardinality", "Sub_part"]);
-    if let Found::Object(Object::Table(table)) = find(scope, name)? {
+    if let Found::Object(_, Object::Table(table)) = find(scope, name)? {
         index_rows(&table).into_iter().for_each(|row| answer.push(row));
     }
     answer.reply(filter)

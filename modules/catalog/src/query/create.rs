@@ -20,15 +20,14 @@ pub(super) fn show(scope: &Scope<'_>, of: &CreateOf) -> Result<Reply, Failure> {
     match of {
         CreateOf::Database(name) => database(scope, name),
         CreateOf::Table(name) => match find(scope, name)? {
-            Found::Object(Object::Table(table)) => {
-                let place = (database_id(scope, name)?, table.id);
-                let partitions = keys::partitions(scope.store, place, false);
+            Found::Object(database, Object::Table(table)) => {
+                let partitions = keys::partitions(scope.store, (database.id, table.id), false);
                 let text = format!("{};", statement(&table, partitions));
                 let mut answer = Answer::new(&["Table", "Create Table"]);
                 answer.push(vec![table.name.as_str().into(), text.into()]);
                 answer.reply(None)
             }
-            Found::Object(Object::View(view)) => show_view(&view),
+            Found::Object(_, Object::View(view)) => show_view(&view),
             Found::Relation(relation) => {
                 let mut answer = Answer::new(&["Table", "Create Table"]);
                 answer.push(vec![relation.name.into(), relation_text(relation).into()]);
@@ -36,7 +35,7 @@ pub(super) fn show(scope: &Scope<'_>, of: &CreateOf) -> Result<Reply, Failure> {
             }
         },
         CreateOf::View(name) => match find(scope, name)? {
-            Found::Object(Object::View(view)) => show_view(&view),
+            Found::Object(_, Object::View(view)) => show_view(&view),
             _ => Err(refusal::wrong_object(&name.name, "VIEW")),
         },
     }
@@ -46,8 +45,8 @@ fn database(scope: &Scope<'_>, name: &DatabaseName) -> Result<Reply, Failure> {
     let name = scope.database_name(Some(name))?;
     let mut text = format!("CREATE DATABASE {}", quote_ident(&name));
     if !is_information_schema(&name) {
-        let database = keys::database(scope.store, &name)
-            .ok_or_else(|| refusal::unknown_database(&name))?;
+        let database =
+            keys::database(scope.store, &name).ok_or_else(|| refusal::unknown_database(&name))?;
         let properties: Vec<String> =
             database.properties.iter().map(|property| property.to_string()).collect();
         if !properties.is_empty() {
@@ -61,16 +60,9 @@ fn database(scope: &Scope<'_>, name: &DatabaseName) -> Result<Reply, Failure> {
     answer.reply(None)
 }
 
-fn database_id(scope: &Scope<'_>, name: &ObjectName) -> Result<u64, Failure> {
-    let database = scope.database_of(name)?;
-    let found = keys::database(scope.store, &database);
-    found.map(|found| found.id).ok_or_else(|| refusal::unknown_database(&database))
-}
-
 fn show_view(view: &View) -> Result<Reply, Failure> {
-    let mut answer = Answer::new(&[
-        "View", "Create View", "character_set_client", "collation_connection",
-    ]);
+    let mut answer =
+        Answer::new(&["View", "Create View", "character_set_client", "collation_connection"]);
     let text = format!("{};", view_statement(view));
     answer.push(vec![view.name.as_str().into(), text.into(), CHARSET.into(), COLLATION.into()]);
     answer.reply(None)
@@ -161,7 +153,11 @@ fn relation_text(relation: &Relation) -> String {
         .columns
         .iter()
         .map(|(name, column_type)| {
-            format!("  {} {} NULL COMMENT \"\"", quote_ident(name), relations::data_type(*column_type))
+            format!(
+                "  {} {} NULL COMMENT \"\"",
+                quote_ident(name),
+                relations::data_type(*column_type)
+            )
         })
         .collect();
     let name = quote_ident(relation.name);

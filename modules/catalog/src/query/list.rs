@@ -67,13 +67,35 @@ pub(super) fn table_status(
 ) -> Result<Reply, Failure> {
     let database = scope.database_name(database)?;
     let numbers = [
-        "Version", "Rows", "Avg_row_length", "Data_length", "Max_data_length", "Index_length",
-        "Data_free", "Auto_increment", "Checksum",
+        "Version",
+        "Rows",
+        "Avg_row_length",
+        "Data_length",
+        "Max_data_length",
+        "Index_length",
+        "Data_free",
+        "Auto_increment",
+        "Checksum",
     ];
     let mut answer = Answer::new(&[
-        "Name", "Engine", "Version", "Row_format", "Rows", "Avg_row_length", "Data_length",
-        "Max_data_length", "Index_length", "Data_free", "Auto_increment", "Create_time",
-        "Update_time", "Check_time", "Collation", "Checksum", "Create_options", "Comment",
+        "Name",
+        "Engine",
+        "Version",
+        "Row_format",
+        "Rows",
+        "Avg_row_length",
+        "Data_length",
+        "Max_data_length",
+        "Index_length",
+        "Data_free",
+        "Auto_increment",
+        "Create_time",
+        "Update_time",
+        "Check_time",
+        "Collation",
+        "Checksum",
+        "Create_options",
+        "Comment",
     ])
     .integers(&numbers);
     if is_information_schema(&database) {

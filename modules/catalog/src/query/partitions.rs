@@ -26,19 +26,32 @@ pub(super) fn show(
     temporary: bool,
     tail: &Tail,
 ) -> Result<Reply, Failure> {
-    let full = format!("{}.{}", scope.database_of(name)?, name.name);
-    let Found::Object(Object::Table(table)) = find(scope, name)? else {
+    let Found::Object(database, Object::Table(table)) = find(scope, name)? else {
+        let full = format!("{}.{}", scope.database_of(name)?, name.name);
         return Err(refusal::wrong_object(&full, "BASE TABLE"));
     };
-    let database = keys::database(scope.store, &scope.database_of(name)?);
-    let place = (database.map_or(0, |database| database.id), table.id);
+    let place = (database.id, table.id);
     let partitions = in_order(&table, keys::partitions(scope.store, place, temporary));
     let listed = partitions.iter().any(|partition| matches!(partition.extent, Extent::In(_)));
     let mut answer = Answer::new(&[
-        "PartitionId", "PartitionName", "VisibleVersion", "VisibleVersionTime",
-        "VisibleVersionHash", "State", "PartitionKey", if listed { "List" } else { "Range" },
-        "DistributionKey", "Buckets", "ReplicationNum", "StorageMedium", "CooldownTime",
-        "LastConsistencyCheckTime", "DataSize", "StorageSize", "IsInMemory", "RowCount",
+        "PartitionId",
+        "PartitionName",
+        "VisibleVersion",
+        "VisibleVersionTime",
+        "VisibleVersionHash",
+        "State",
+        "PartitionKey",
+        if listed { "List" } else { "Range" },
+        "DistributionKey",
+        "Buckets",
+        "ReplicationNum",
+        "StorageMedium",
+        "CooldownTime",
+        "LastConsistencyCheckTime",
+        "DataSize",
+        "StorageSize",
+        "IsInMemory",
+        "RowCount",
     ])
     .integers(&["PartitionId", "VisibleVersion", "VisibleVersionHash", "Buckets", "RowCount"]);
     for partition in &partitions {
@@ -170,18 +183,48 @@ pub(super) fn alter_jobs(
     }
     let columns: &[&str] = match job {
         AlterJob::Column => &[
-            "JobId", "TableName", "CreateTime", "FinishTime", "IndexName", "IndexId",
-            "OriginIndexId", "SchemaVersion", "TransactionId", "State", "Msg", "Progress",
-            "Timeout", "Warehouse",
+            "JobId",
+            "TableName",
+            "CreateTime",
+            "FinishTime",
+            "IndexName",
+            "IndexId",
+            "OriginIndexId",
+            "SchemaVersion",
+            "TransactionId",
+            "State",
+            "Msg",
+            "Progress",
+            "Timeout",
+            "Warehouse",
         ],
         AlterJob::Rollup => &[
-            "JobId", "TableName", "CreateTime", "FinishedTime", "BaseIndexName",
-            "RollupIndexName", "RollupId", "TransactionId", "State", "Msg", "Progress",
-            "Timeout", "Warehouse",
+            "JobId",
+            "TableName",
+            "CreateTime",
+            "FinishedTime",
+            "BaseIndexName",
+            "RollupIndexName",
+            "RollupId",
+            "TransactionId",
+            "State",
+            "Msg",
+            "Progress",
+            "Timeout",
+            "Warehouse",
         ],
         AlterJob::Optimize => &[
-            "JobId", "TableName", "CreateTime", "FinishTime", "Operation", "TransactionId",
-            "State", "Msg", "Progress", "Timeout", "Warehouse",
+            "JobId",
+            "TableName",
+            "CreateTime",
+            "FinishTime",
+            "Operation",
+            "TransactionId",
+            "State",
+            "Msg",
+            "Progress",
+            "Timeout",
+            "Warehouse",
         ],
     };
     Answer::new(columns).reply_tail(tail)

@@ -59,9 +59,13 @@ fn keys_of_merged_rows_stay() {
     let mut client = Client::new();
     client.run("CREATE TABLE u (a INT, b INT, c INT) UNIQUE KEY (a, b) DISTRIBUTED BY HASH(a)");
     assert_eq!(client.code("ALTER TABLE u DROP COLUMN b"), 1064);
-    client.run("CREATE TABLE s (a INT, b INT, c INT SUM) AGGREGATE KEY (a, b) DISTRIBUTED BY HASH(a)");
+    client.run(
+        "CREATE TABLE s (a INT, b INT, c INT SUM) AGGREGATE KEY (a, b) DISTRIBUTED BY HASH(a)",
+    );
     client.run("ALTER TABLE s DROP COLUMN b");
-    client.run("CREATE TABLE r (a INT, b INT, c INT REPLACE) AGGREGATE KEY (a, b) DISTRIBUTED BY HASH(a)");
+    client.run(
+        "CREATE TABLE r (a INT, b INT, c INT REPLACE) AGGREGATE KEY (a, b) DISTRIBUTED BY HASH(a)",
+    );
     assert_eq!(client.code("ALTER TABLE r DROP COLUMN b"), 1064);
     client.run("CREATE TABLE o (a INT, b INT) DUPLICATE KEY (a)");
     assert_eq!(client.code("ALTER TABLE o DROP COLUMN a"), 1064);

@@ -28,13 +28,8 @@ fn an_unknown_relation_and_a_broken_cursor_are_refused() {
     let client = catalog();
     let failure = client.harness.rows("nothing", &[]).unwrap_err();
     assert_eq!(failure.message, "Unknown table 'information_schema.nothing'");
-    let context = quorate_guest::Context {
-        lsn: 0,
-        index: 0,
-        time_us: 0,
-        schema: 1,
-        caller: String::new(),
-    };
+    let context =
+        quorate_guest::Context { lsn: 0, index: 0, time_us: 0, schema: 1, caller: String::new() };
     let page = Catalog::scan(&context, &client.harness.store, "tables", &[], Some(&[9]));
     assert_eq!(page.unwrap_err().code, 1105);
 }
@@ -44,10 +39,10 @@ fn pushed_down_names_give_what_a_full_scan_and_a_filter_give() {
     let client = catalog();
     for relation in Catalog::describe().relations {
         let all = client.harness.rows(&relation.name, &[]).unwrap();
-        let narrow: Vec<usize> = (0..relation.columns.len())
-            .filter(|at| relation.columns[*at].constrainable)
-            .collect();
-        let values = ["d", "D", "DD", "z", "t", "T1", "t_view", "tables", "information_schema", "x"];
+        let narrow: Vec<usize> =
+            (0..relation.columns.len()).filter(|at| relation.columns[*at].constrainable).collect();
+        let values =
+            ["d", "D", "DD", "z", "t", "T1", "t_view", "tables", "information_schema", "x"];
         let mut sets = vec![Vec::new()];
         for column in &narrow {
             for mut set in sets.clone() {
@@ -90,14 +85,9 @@ fn pages_are_bounded_and_lose_nothing() {
     client.run(&format!("CREATE VIEW b AS SELECT '{}'", "x".repeat(300_000)));
     client.run(&format!("CREATE VIEW c AS SELECT '{}'", "y".repeat(300_000)));
     client.run(&format!("CREATE TABLE e ({})", columns(10)));
-    let context = quorate_guest::Context {
-        lsn: 0,
-        index: 0,
-        time_us: 0,
-        schema: 1,
-        caller: String::new(),
-    };
-    for (relation, count) in [("columns", 2_510), ("views", 2)] {
+    let context =
+        quorate_guest::Context { lsn: 0, index: 0, time_us: 0, schema: 1, caller: String::new() };
+    for (relation, count) in [("columns", 2_512), ("views", 2)] {
         let constraints = [Constraint { column: 1, operator: Operator::Eq, value: "d".into() }];
         let (mut cursor, mut rows, mut pages) = (None, 0, 0);
         loop {
@@ -144,7 +134,16 @@ fn what_sqlalchemy_reflects_is_there() {
     assert_eq!(
         of_t(&client, "tables_config", 0)[0][..11],
         [
-            "d", "t", "OLAP", "PRI_KEYS", "`id`", "", "`id`", "HASH", "4", "",
+            "d",
+            "t",
+            "OLAP",
+            "PRI_KEYS",
+            "`id`",
+            "",
+            "`id`",
+            "HASH",
+            "4",
+            "",
             "{\"a\":\"\\\"\",\"replication_num\":\"3\"}"
         ]
     );

@@ -37,7 +37,8 @@ fn partitions_that_do_not_fit_are_refused() {
         let failure = client.fail(&format!("{table} PARTITION BY {partition}"));
         assert_eq!(failure.code, code, "{partition}: {failure}");
     }
-    let failure = client.fail("CREATE TABLE t (a INT, b INT) PRIMARY KEY (a) PARTITION BY RANGE(b) ()");
+    let failure =
+        client.fail("CREATE TABLE t (a INT, b INT) PRIMARY KEY (a) PARTITION BY RANGE(b) ()");
     assert_eq!(failure.code, 1064, "{failure}");
 }
 
@@ -56,7 +57,10 @@ fn ranges_fill_what_is_left_open() {
     client.run("ALTER TABLE t ADD PARTITION last VALUES LESS THAN (MAXVALUE) DISTRIBUTED BY RANDOM BUCKETS 7");
     assert_eq!(names(&mut client), ["p1", "middle", "p2", "last"]);
     let rows = client.rows("SHOW PARTITIONS FROM t");
-    assert_eq!(rows[1][7], "[types: [DATE]; keys: [2024-02-01]; ..types: [DATE]; keys: [2024-02-15]; )");
+    assert_eq!(
+        rows[1][7],
+        "[types: [DATE]; keys: [2024-02-01]; ..types: [DATE]; keys: [2024-02-15]; )"
+    );
     assert_eq!(rows[3][9], "7");
     for (code, values) in [
         (1493, "VALUES LESS THAN ('2024-01-01')"),
@@ -64,7 +68,11 @@ fn ranges_fill_what_is_left_open() {
         (1493, "VALUES [('2024-02-20'), ('2024-12-01'))"),
         (1493, "VALUES LESS THAN (MAXVALUE)"),
     ] {
-        assert_eq!(client.code(&format!("ALTER TABLE t ADD PARTITION x {values}")), code, "{values}");
+        assert_eq!(
+            client.code(&format!("ALTER TABLE t ADD PARTITION x {values}")),
+            code,
+            "{values}"
+        );
     }
     client.check();
 }

@@ -4,7 +4,7 @@ use quorate_guest::Value;
 use quorate_sql::{DataType, KeyKind};
 
 use super::super::columns::{default_value, extra, yes};
-use super::super::{CHARSET, COLLATION};
+use super::super::{CHARSET, COLLATION, projection};
 use super::{DEF, Item, Row, Subject, UNKNOWN_TYPE, data_type};
 use crate::model::{Column, Object, Table};
 
@@ -16,10 +16,12 @@ pub(super) fn columns(subject: &Subject<'_>, rows: &mut Vec<Row>) {
                 column_row(subject, at, &column.name, Some(&column.data_type), known)
             }));
         }
-        Item::Object(_, Object::View(view)) => {
-            rows.extend(view.columns.iter().enumerate().map(|(at, column)| {
-                let mut row = column_row(subject, at, &column.name, None, None);
-                row[COMMENT_AT] = column.comment.clone().unwrap_or_default().into();
+        Item::Object(database, Object::View(view)) => {
+            let outputs = projection::columns(subject.store, database, view);
+            rows.extend(outputs.into_iter().enumerate().map(|(at, output)| {
+                let data_type = output.data_type.as_ref();
+                let mut row = column_row(subject, at, &output.name, data_type, None);
+                row[COMMENT_AT] = output.comment.into();
                 row
             }));
         }
@@ -47,10 +49,11 @@ fn column_row(
     let scale = data_type.and_then(DataType::numeric_scale);
     let textual = matches!(data_type, Some(DataType::Char(_) | DataType::Varchar(_)));
     let charset = |name: &str| if textual { Value::from(name) } else { Value::Null };
-    let column = |of: &dyn Fn(&Column, KeyKind) -> Value, otherwise: &str| match column {
+    let column = |of: &dyn Fn(&Column, KeyKind) -> Value, otherwise: Value| match column {
         Some((column, key)) => of(column, key),
-        None => otherwise.into(),
+        None => otherwise,
     };
+    let empty = || Value::from("");
     let key_word = |column: &Column, key: KeyKind| match (column.key, key) {
         (false, _) => Value::from(""),
         (true, KeyKind::Primary) => "PRI".into(),
@@ -64,8 +67,8 @@ fn column_row(
         subject.name().into(),
         name.into(),
         Value::Int(at as i64 + 1),
-        column(&|column, _| default_value(column), ""),
-        column(&|column, _| yes(column.nullable), "YES"),
+        column(&|column, _| default_value(column), Value::Null),
+        column(&|column, _| yes(column.nullable), yes(true)),
         data_type.map_or(UNKNOWN_TYPE, DataType::data_type).into(),
         number(length),
         number(length),
@@ -75,13 +78,13 @@ fn column_row(
         charset(CHARSET),
         charset(COLLATION),
         data_type.map_or(UNKNOWN_TYPE.to_owned(), ToString::to_string).into(),
-        column(&key_word, ""),
-        column(&|column, _| extra(column).into(), ""),
+        column(&key_word, empty()),
+        column(&|column, _| extra(column).into(), empty()),
         "".into(),
-        column(&|column, _| column.comment.as_str().into(), ""),
+        column(&|column, _| column.comment.as_str().into(), empty()),
         number(precision.or(length)),
         number(scale),
-        column(&|column, _| column.generated.clone().into(), ""),
+        column(&|column, _| column.generated.clone().into(), Value::Null),
         Value::Null,
     ]
 }
@@ -99,14 +102,7 @@ pub(super) fn table_constraints(subject: &Subject<'_>, rows: &mut Vec<Row>) {
     let Item::Object(_, Object::Table(table)) = subject.item else { return };
     if let Some((name, kind)) = constraint(table) {
         let (schema, table) = (subject.schema.into(), subject.name().into());
-        rows.push(vec![
-            DEF.into(),
-            subject.schema.into(),
-            name.into(),
-            schema,
-            table,
-            kind.into(),
-        ]);
+        rows.push(vec![DEF.into(), subject.schema.into(), name.into(), schema, table, kind.into()]);
     }
 }
 

@@ -143,10 +143,12 @@ fn json_string(text: &str, out: &mut String) {
 /// What the second version adds: one line for each table and view.
 #[cfg(feature = "v2")]
 pub(super) fn table_summary(subject: &Subject<'_>, rows: &mut Vec<Row>) {
-    let Item::Object(_, object) = subject.item else { return };
+    let Item::Object(database, object) = subject.item else { return };
     let columns = match object {
         Object::Table(table) => table.columns.len(),
-        Object::View(view) => view.columns.len(),
+        Object::View(view) => {
+            super::super::projection::columns(subject.store, database, view).len()
+        }
     };
     let (created, _) = object.stamps();
     rows.push(vec![
