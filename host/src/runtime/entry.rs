@@ -9,13 +9,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_wire::{Limits, Reply};
+use quorate_wire::{Finding, Limits, Reply};
 
+use super::abi::CheckPage;
 use super::call::{Call, Event, Facts, Mode};
 use super::ending::{Ending, Fault};
 use super::module::Module;
 use super::overlay::Overlay;
 use super::program::{Answer, Exports, Live};
+use super::read::Page;
 use crate::types::{Outcome, Rejection};
 
 // *Outcomes*, like the limits of the imports.
@@ -107,6 +109,38 @@ impl EntryRun {
             },
         )?;
         Ok(ended.map(|(cursor, _)| cursor))
+    }
+
+    /// One page of what the module finds wrong with the state in `overlay`, as
+    /// [`Module::check`] gives it, but bounded by fuel: an activation may depend on it.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn check(
+        &mut self,
+        overlay: &mut Overlay,
+        facts: Facts,
+        cursor: Option<&[u8]>,
+    ) -> Result<Result<Page<Finding>, Outcome>, Fault> {
+        let mut findings = Vec::new();
+        let ended = self.run(
+            overlay,
+            Mode::Read,
+            facts,
+            |live, exports| {
+                let (answer,) = live.call::<_, (Answer<CheckPage>,)>(&exports.check, (cursor,))?;
+                Ok(answer)
+            },
+            |page| {
+                let next_bytes = page.next.as_ref().map_or(0, Vec::len);
+                if page.findings.len() > REPLY_BYTES_MAX || next_bytes > CURSOR_BYTES_MAX {
+                    return Err(Rejection::Limit);
+                }
+                findings = Finding::unpack(&page.findings).map_err(|_| Rejection::Aborted)?;
+                Ok(())
+            },
+        )?;
+        Ok(ended.map(|(page, _)| (findings, page.next)))
     }
 
     /// One call under a savepoint, with its own fuel. `check` may reject a result.
