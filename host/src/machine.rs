@@ -1,0 +1,208 @@
+//! The replicated state machine: committed entries in, state, outcomes and digests out.
+//!
+//! [`Applier`] is the write side. It belongs to the one thread that applies the log; each call takes
+//! a run of entries, works them out over an overlay, and commits everything that follows from them
+//! as one batch: what the module wrote, the host's tables, the outcomes kept for repeated requests,
+//! the digests, and the position. The state is therefore always that of some LSN, never between two.
+//!
+//! [`Machine`] is the read side, cloned freely. After a commit the applier publishes a view of the
+//! state together with the host's tables as of the same LSN; whoever takes a [`MachineView`] gets
+//! both, without a lock and without reading storage, and keeps them unchanged for as long as needed.
+//!
+//! What keeps frontends equal:
+//! - The state follows from the log alone. Time, seeds and limits come from entries; nothing reads a
+//!   clock, random numbers or configuration.
+//! - How the log is cut into runs leaves no trace. Digests are per entry, tables in memory are a copy
+//!   of rows, and every row that a decision depends on is written in the batch of its entry.
+//! - A fault of one frontend is no outcome: nothing of the run is kept, and it is tried again.
+//!
+//! Key layout: `keys`. Order of a command: deduplication, then the host or the module that is active
+//! at that point of the entry; an activation counts from the next command on.
+
+mod apply;
+mod keys;
+mod modules;
+mod position;
+mod registry;
+mod requests;
+mod rows;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::runtime::{Module, Runtime};
+use crate::storage::state::{StateError, StateStore};
+use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError};
+
+use modules::Modules;
+use position::Position;
+use registry::Registry;
+use requests::Requests;
+
+pub use apply::{
+    ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FRONTENDS_MAX,
+    INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX,
+};
+pub use modules::{LoadError, READY_MAX};
+pub use position::DIGESTS_KEPT;
+pub use registry::{Activation, Active};
+pub use requests::{CLIENTS_MAX, OUTCOMES_MAX, OUTCOMES_PER_CLIENT_MAX, REPLY_BYTES_KEPT_MAX};
+pub use view::{MachineView, ModuleState, ModuleStatus};
+
+/// Version of the key layout and of the rows. A state of another version is not opened.
+const FORMAT: u8 = 1;
+
+/// The read side of the machine.
+#[derive(Clone)]
+pub struct Machine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    modules: Modules,
+    published: ArcSwap<Published>,
+    applied: watch::Sender<Lsn>,
+}
+
+/// A state as of one LSN, and the tables that were read from it.
+struct Published {
+    view: Arc<dyn View>,
+    registry: Arc<Registry>,
+    position: Position,
+}
+
+/// How far the state is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The last entry applied.
+    pub log_id: Option<LogId>,
+    /// The membership in force.
+    pub membership: StoredMembership,
+    /// The chain of digests up to that entry.
+    pub digest: StateDigest,
+    /// Its LSN; 0 when there is none.
+    pub lsn: Lsn,
+}
+
+/// This frontend has not applied an LSN in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("LSN {wanted} was not applied in time, only {applied}")]
+pub struct Lagging {
+    /// What was waited for.
+    pub wanted: Lsn,
+    /// How far it came.
+    pub applied: Lsn,
+}
+
+/// Why a state could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is of another version.
+    #[error("the state has format {0}, this program reads {FORMAT}")]
+    Format(u8),
+    /// It could not be read, or its active module could not be made ready.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A new state could not be marked with its format.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Machine {
+    /// Opens a state, old or new. Blocks, and compiles the active module.
+    ///
+    /// # Errors
+    /// When the state is of another format, cannot be read, or its active module cannot run here.
+    pub fn open(
+        state: Arc<dyn StateStore>,
+        runtime: Runtime,
+    ) -> Result<(Self, Applier), OpenError> {
+        let view = state.view();
+        match view.get(&keys::FORMAT).map_err(LoadError::from)?.as_deref() {
+            Some([FORMAT]) => {}
+            Some(other) => return Err(OpenError::Format(other.first().copied().unwrap_or(0))),
+            None => {
+                let mark = Bytes::from_static(&[FORMAT]);
+                state.commit(BTreeMap::from([(keys::FORMAT, Some(mark))]))?;
+            }
+        }
+        let modules = Modules::new(runtime);
+        let (published, requests) = Published::load(state.view(), &modules)?;
+        let applied = watch::Sender::new(published.position.lsn());
+        let published = ArcSwap::from_pointee(published);
+        let machine = Self { shared: Arc::new(Shared { modules, published, applied }) };
+        let applier = Applier::new(machine.clone(), state, requests);
+        Ok((machine, applier))
+    }
+
+    /// How far the state is.
+    pub fn applied(&self) -> Applied {
+        let published = self.shared.published.load();
+        let Position { log_id, digest, .. } = published.position;
+        let membership = published.registry.membership.clone();
+        Applied { log_id, membership, digest, lsn: published.position.lsn() }
+    }
+
+    /// The LSN applied last, whenever it changes. By then views show it.
+    pub fn subscribe(&self) -> watch::Receiver<Lsn> {
+        self.shared.applied.subscribe()
+    }
+
+    /// Waits until views show `lsn`.
+    ///
+    /// # Errors
+    /// When they do not by `deadline`.
+    pub async fn wait_applied(&self, lsn: Lsn, deadline: Instant) -> Result<(), Lagging> {
+        let mut applied = self.subscribe();
+        let reached = applied.wait_for(|applied| *applied >= lsn);
+        match tokio::time::timeout_at(deadline.into(), reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Lagging { wanted: lsn, applied: *self.shared.applied.borrow() }),
+        }
+    }
+
+    /// The newest state.
+    pub fn view(&self) -> MachineView {
+        MachineView::new(self.shared.published.load_full())
+    }
+
+    /// Makes an installed module ready to run, so that an activation need not wait for it. Blocks for
+    /// seconds.
+    ///
+    /// # Errors
+    /// When it is not installed, or cannot run on this frontend.
+    pub fn load_module(&self, digest: ModuleDigest) -> Result<Arc<Module>, LoadError> {
+        let published = self.shared.published.load_full();
+        let module = published.registry.modules.get(&digest).ok_or(LoadError::Unknown(digest))?;
+        self.shared.modules.load(&module.manifest, |key| published.view.get(key))
+    }
+
+    /// Tries a module file on this frontend, without any effect on the state. Blocks for seconds.
+    ///
+    /// # Errors
+    /// What makes it unusable.
+    pub fn inspect_module(&self, component: &[u8]) -> Result<Arc<Module>, crate::runtime::LoadError> {
+        self.shared.modules.inspect(component)
+    }
+
+    fn publish(&self, published: Published) {
+        let lsn = published.position.lsn();
+        self.shared.published.store(Arc::new(published));
+        self.shared.applied.send_replace(lsn);
+    }
+}
+
+impl Published {
+    /// Reads a state, with the table of requests that belongs to it.
+    fn load(view: Arc<dyn View>, modules: &Modules) -> Result<(Self, Requests), LoadError> {
+        let registry = Arc::new(Registry::load(&*view, modules)?);
+        let (position, requests) = (Position::load(&*view)?, Requests::load(&*view)?);
+        Ok((Self { view, registry, position }, requests))
+    }
+}

@@ -1,0 +1,115 @@
+//! The write side: committed entries in, one atomic commit out.
+//!
+//! A run of entries is worked out over an overlay and committed as a whole, with the position, the
+//! digests and the outcomes that belong to it. Until then nothing of it is anywhere else: a fault on
+//! the way drops the overlay and the tables in memory, and the next attempt begins from the state
+//! again. How a log is cut into runs shows nowhere in the state.
+
+mod activation;
+mod entry;
+mod frontends;
+mod host;
+mod modules;
+mod settings;
+
+use std::sync::Arc;
+
+use super::position::Position;
+use super::registry::Registry;
+use super::requests::Requests;
+use super::{Machine, Published, keys};
+use crate::runtime::{Fault, Overlay};
+use crate::storage::state::StateStore;
+use crate::types::{BatchReply, Entry, LogId};
+
+pub use activation::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
+pub use frontends::FRONTENDS_MAX;
+pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
+pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};
+
+/// The write side of the machine. Owned by one thread, on which it blocks.
+pub struct Applier {
+    machine: Machine,
+    state: Arc<dyn StateStore>,
+    /// What goes with the published state; gone after a fault, until it is read again.
+    requests: Option<Requests>,
+}
+
+/// A run of entries under way.
+struct Run<'a> {
+    machine: &'a Machine,
+    overlay: Overlay,
+    registry: Arc<Registry>,
+    requests: Requests,
+    position: Position,
+}
+
+impl Applier {
+    pub(super) fn new(machine: Machine, state: Arc<dyn StateStore>, requests: Requests) -> Self {
+        Self { machine, state, requests: Some(requests) }
+    }
+
+    /// Applies committed entries, in LSN order and without a gap to what was applied before, and
+    /// gives one reply per entry: empty for entries without commands, and for entries that were
+    /// applied before. Calls `durable` with the last log id before it commits: it must return only
+    /// when the entries up to there are durable on this frontend, so that the state is never ahead of
+    /// the log. Readers see the entries when this returns.
+    ///
+    /// # Errors
+    /// A fault of this frontend. Nothing was applied; calling again with the same entries is how to
+    /// try again, and with one at a time how to come as far as possible.
+    pub fn apply(
+        &mut self,
+        entries: &[Entry],
+        durable: &dyn Fn(&LogId) -> Result<(), Fault>,
+    ) -> Result<Vec<BatchReply>, Fault> {
+        // Whatever goes wrong from here on, the tables are read again before the next run.
+        let requests = match self.requests.take() {
+            Some(requests) => requests,
+            None => self.read()?,
+        };
+        let published = self.machine.shared.published.load_full();
+        let mut run = Run {
+            machine: &self.machine,
+            overlay: Overlay::new(Arc::clone(&published.view)),
+            registry: Arc::clone(&published.registry),
+            requests,
+            position: published.position,
+        };
+        let mut replies = Vec::with_capacity(entries.len());
+        for entry in entries {
+            replies.push(run.entry(entry)?);
+        }
+        let Run { mut overlay, registry, requests, position, .. } = run;
+        if position != published.position
+            && let Some(last) = &position.log_id
+        {
+            durable(last)?;
+            overlay.put(keys::POSITION, position.pack());
+            self.state.commit(overlay.into_writes()).map_err(|error| Fault(error.to_string()))?;
+            self.machine.publish(Published { view: self.state.view(), registry, position });
+        }
+        self.requests = Some(requests);
+        Ok(replies)
+    }
+
+    /// Takes over a state that was put in the place of the old one, by a snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its active module cannot be made ready here. The old one stays
+    /// visible; the next [`apply`](Self::apply) tries again.
+    pub fn reload(&mut self) -> Result<(), Fault> {
+        self.requests = None;
+        self.requests = Some(self.read()?);
+        Ok(())
+    }
+
+    /// Publishes the state as it is stored and gives the table that goes with it.
+    fn read(&self) -> Result<Requests, Fault> {
+        let (published, requests) =
+            Published::load(self.state.view(), &self.machine.shared.modules)
+                .map_err(|error| Fault(error.to_string()))?;
+        self.machine.publish(published);
+        Ok(requests)
+    }
+}

@@ -1,0 +1,150 @@
+//! One entry: its commands in their order, then its digest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_wire::DecodeError;
+
+use super::Run;
+use super::host::Host;
+use crate::machine::keys;
+use crate::machine::position::{Position, Trail, seed};
+use crate::machine::registry::pack_membership;
+use crate::machine::requests::Admission;
+use crate::runtime::{EntryRun, Event, Facts, Fault};
+use crate::types::{
+    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, Lsn, ModuleDigest,
+    Outcome, Rejection, StoredMembership,
+};
+
+/// What runs the commands of an entry; one of its modules at a time.
+type Guest = Option<EntryRun>;
+
+impl Run<'_> {
+    /// Applies an entry to the overlay and the tables; one that is applied already is passed over.
+    pub fn entry(&mut self, entry: &Entry) -> Result<BatchReply, Fault> {
+        let lsn = Lsn(entry.log_id.index);
+        let next = self.position.next();
+        if lsn < next {
+            return Ok(BatchReply::default());
+        }
+        if lsn > next {
+            return Err(Fault(format!("entry {lsn} was handed to apply, but {next} comes next")));
+        }
+        self.overlay.savepoint();
+        let mut trail = Trail::new(self.position.digest, lsn);
+        let outcomes = match &entry.payload {
+            EntryPayload::Blank => Vec::new(),
+            EntryPayload::Membership(membership) => {
+                let stored = StoredMembership::new(Some(entry.log_id), membership.clone());
+                self.overlay.put(keys::MEMBERSHIP, pack_membership(&stored));
+                Arc::make_mut(&mut self.registry).membership = stored;
+                Vec::new()
+            }
+            EntryPayload::Normal(batch) => self.batch(lsn, batch, &mut trail)?,
+        };
+        let digest = trail.finish(self.overlay.top());
+        self.overlay.commit();
+
+        self.position = Position { log_id: Some(entry.log_id), digest, ..self.position };
+        let (key, row) = self.position.ring_row();
+        self.overlay.put(key, row);
+        self.requests.end_entry(lsn, &mut self.overlay);
+        Ok(BatchReply { outcomes: outcomes.into() })
+    }
+
+    fn batch(
+        &mut self,
+        lsn: Lsn,
+        batch: &Batch,
+        trail: &mut Trail,
+    ) -> Result<Vec<(Lsn, Outcome)>, Fault> {
+        let (header, commands) = match batch.unpack() {
+            Ok(unpacked) => unpacked,
+            Err(DecodeError::Version(version)) => return Err(too_new("entry", lsn, version)),
+            // The same bytes on every frontend, and no command in them.
+            Err(_) => return Ok(Vec::new()),
+        };
+        self.position.clock_us = self.position.clock_us.max(header.time_us);
+        let mut guest = None;
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for (index, packed) in (0u32..).zip(&commands) {
+            let (at, outcome, events) = self.command(lsn, &header, index, packed, &mut guest)?;
+            trail.command(at, &outcome, &events);
+            outcomes.push((at, outcome));
+        }
+        Ok(outcomes)
+    }
+
+    fn command(
+        &mut self,
+        lsn: Lsn,
+        header: &BatchHeader,
+        index: u32,
+        packed: &Bytes,
+        guest: &mut Guest,
+    ) -> Result<(Lsn, Outcome, Vec<Event>), Fault> {
+        let rejected = |rejection| Ok((lsn, Outcome::Rejected(rejection), Vec::new()));
+        let command = match Command::unpack(packed) {
+            Ok(command) => command,
+            // A newer frontend may know what it is. To call it malformed here would part the two.
+            Err(DecodeError::Version(version)) => return Err(too_new("command", lsn, version)),
+            Err(_) => return rejected(Rejection::Malformed),
+        };
+        let Command { request, floor, caller, action } = command;
+        match self.requests.admit(request, floor) {
+            Admission::Run => {}
+            Admission::Repeated(at, outcome) => return Ok((at, outcome, Vec::new())),
+            Admission::Stale => return rejected(Rejection::Stale),
+        }
+        let cluster = self.registry.cluster.map(|(cluster, _)| cluster).unwrap_or_default();
+        let facts = Facts {
+            lsn,
+            index,
+            time_us: self.position.clock_us,
+            schema: self.registry.active.as_ref().map_or(0, |active| active.schema),
+            caller,
+            seed: seed(cluster, lsn, index, &header.entropy),
+        };
+        let (outcome, events) = match action {
+            Action::Module { digest, payload } => self.module(facts, digest, &payload, guest)?,
+            Action::Host(command) => {
+                // Another module may be active afterwards.
+                *guest = None;
+                let mut host = Host {
+                    registry: Arc::make_mut(&mut self.registry),
+                    overlay: &mut self.overlay,
+                    modules: &self.machine.shared.modules,
+                    facts: &facts,
+                };
+                (host.run(command)?, Vec::new())
+            }
+        };
+        self.requests.remember(request, lsn, &outcome);
+        Ok((lsn, outcome, events))
+    }
+
+    fn module(
+        &mut self,
+        facts: Facts,
+        digest: ModuleDigest,
+        payload: &[u8],
+        guest: &mut Guest,
+    ) -> Result<(Outcome, Vec<Event>), Fault> {
+        let rejected = |rejection| Ok((Outcome::Rejected(rejection), Vec::new()));
+        let Some(active) = &self.registry.active else { return rejected(Rejection::NoModule) };
+        if active.digest != digest {
+            return rejected(Rejection::ModuleChanged);
+        }
+        let run = guest.get_or_insert_with(|| {
+            let description = active.module.description();
+            let space = keys::space(&description.name);
+            EntryRun::new(&active.module, description.limits, space)
+        });
+        run.apply(&mut self.overlay, facts, payload)
+    }
+}
+
+fn too_new(what: &str, lsn: Lsn, version: u8) -> Fault {
+    Fault(format!("{what} at LSN {lsn} has version {version}, which this frontend does not know"))
+}

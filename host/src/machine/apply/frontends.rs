@@ -1,0 +1,131 @@
+//! Commands about the cluster and its frontends.
+
+use std::net::IpAddr;
+
+use super::host::{Halt, Host, refuse, refuse_with};
+use super::settings::ALLOW_COLOCATED;
+use crate::machine::keys;
+use crate::machine::rows;
+use crate::types::{ClusterId, Frontend, Generation, NodeId, Ports};
+
+/// Most frontends of a cluster; another is refused.
+pub const FRONTENDS_MAX: usize = 1024;
+
+/// Longest host name (RFC 1035) and version text; longer ones are refused.
+const HOST_BYTES_MAX: usize = 253;
+const VERSION_BYTES_MAX: usize = 128;
+
+/// Error number of StarRocks for what its registry refuses.
+const REGISTRY: u16 = 1064;
+
+const FOUNDER: NodeId = NodeId(1);
+
+impl Host<'_> {
+    pub fn found(
+        &mut self,
+        cluster: ClusterId,
+        generation: Generation,
+        frontend: Frontend,
+    ) -> Result<u64, Halt> {
+        if let Some((present, _)) = self.registry.cluster {
+            return Err(refuse(format!("cluster {present} was founded before")));
+        }
+        check_address(&frontend)?;
+        self.registry.cluster = Some((cluster, generation));
+        let row = rows::pack(|out| {
+            cluster.encode(out);
+            generation.encode(out);
+        });
+        self.put(keys::CLUSTER, row);
+        self.register(FOUNDER, frontend);
+        Ok(1)
+    }
+
+    pub fn add_frontend(&mut self, frontend: Frontend) -> Result<u64, Halt> {
+        check_address(&frontend)?;
+        if self.registry.frontends.len() >= FRONTENDS_MAX {
+            let message =
+                format!("the cluster has {FRONTENDS_MAX} frontends, the most it can have");
+            return Err(refuse(message));
+        }
+        let host = &frontend.host;
+        let same_host = |other: &&Frontend| other.host.eq_ignore_ascii_case(host);
+        let colocated = self.may_colocate(host);
+        let clash = |other: &Frontend| !colocated || other.edit_log_port == frontend.edit_log_port;
+        if self.registry.frontends.values().filter(same_host).any(clash) {
+            let message = format!("FE with the same host: {host} already exists");
+            return Err(refuse_with(REGISTRY, message));
+        }
+        // Ids are never given twice, and an entry has but one LSN to give.
+        let node = NodeId(self.facts.lsn.0);
+        if node <= self.registry.newest_node.max(FOUNDER) {
+            return Err(refuse("another frontend was registered at the same LSN, try again"));
+        }
+        self.register(node, frontend);
+        Ok(1)
+    }
+
+    pub fn drop_frontend(&mut self, node: NodeId) -> Result<u64, Halt> {
+        if self.registry.frontends.remove(&node).is_none() {
+            return Err(unknown(node));
+        }
+        self.overlay.delete(keys::frontend(node));
+        for (digest, module) in &mut self.registry.modules {
+            if module.acknowledgements.remove(&node).is_some() {
+                self.overlay.delete(keys::acknowledgement(*digest, node));
+            }
+        }
+        Ok(1)
+    }
+
+    pub fn announce_frontend(
+        &mut self,
+        node: NodeId,
+        ports: Ports,
+        version: String,
+    ) -> Result<u64, Halt> {
+        if version.len() > VERSION_BYTES_MAX {
+            return Err(refuse(format!("a version of more than {VERSION_BYTES_MAX} bytes")));
+        }
+        let present = self.registry.frontends.get(&node).ok_or_else(|| unknown(node))?;
+        let announced = Frontend { ports, version, ..present.clone() };
+        if announced == *present {
+            return Ok(0);
+        }
+        self.put_frontend(node, announced);
+        Ok(1)
+    }
+
+    /// Several frontends on one machine would not survive its loss, so they must be wanted.
+    fn may_colocate(&self, host: &str) -> bool {
+        let loopback = host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let allowed = self.registry.settings.get(ALLOW_COLOCATED);
+        loopback || allowed.is_some_and(|value| value == "true")
+    }
+
+    fn register(&mut self, node: NodeId, mut frontend: Frontend) {
+        frontend.registered_us = self.facts.time_us;
+        self.registry.newest_node = node;
+        self.put(keys::NEWEST_NODE, rows::pack(|out| node.encode(out)));
+        self.put_frontend(node, frontend);
+    }
+
+    fn put_frontend(&mut self, node: NodeId, frontend: Frontend) {
+        self.put(keys::frontend(node), rows::pack(|out| frontend.encode(out)));
+        self.registry.frontends.insert(node, frontend);
+    }
+}
+
+fn check_address(frontend: &Frontend) -> Result<(), Halt> {
+    let host = &frontend.host;
+    let printable = host.bytes().all(|byte| byte.is_ascii_graphic());
+    if host.is_empty() || host.len() > HOST_BYTES_MAX || !printable || frontend.edit_log_port == 0 {
+        return Err(refuse_with(REGISTRY, "frontend host or port is wrong!"));
+    }
+    Ok(())
+}
+
+fn unknown(node: NodeId) -> Halt {
+    refuse_with(REGISTRY, format!("frontend does not exist[{node}]"))
+}

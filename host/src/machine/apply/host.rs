@@ -1,0 +1,90 @@
+//! What the host's commands work with. A command checks first and writes last, because its changes
+//! of the tables in memory cannot be taken back.
+
+use bytes::Bytes;
+use quorate_wire::{Failure, Reply};
+
+use crate::machine::modules::Modules;
+use crate::machine::registry::Registry;
+use crate::runtime::{Facts, Fault, Overlay};
+use crate::types::{HostCommand, Outcome, ViewError};
+
+/// The tables, where their rows are written, and the facts of the command.
+pub struct Host<'a> {
+    pub registry: &'a mut Registry,
+    pub overlay: &'a mut Overlay,
+    pub modules: &'a Modules,
+    pub facts: &'a Facts,
+}
+
+/// Why a command did not take place.
+#[derive(Debug)]
+pub enum Halt {
+    /// By the rules; nothing was written.
+    Refused(Failure),
+    /// By a fault of this frontend.
+    Fault(Fault),
+}
+
+impl Host<'_> {
+    /// Runs a command.
+    pub fn run(&mut self, command: HostCommand) -> Result<Outcome, Fault> {
+        let ended = match command {
+            HostCommand::Found { cluster, generation, frontend } => {
+                self.found(cluster, generation, frontend)
+            }
+            HostCommand::AddFrontend(frontend) => self.add_frontend(frontend),
+            HostCommand::DropFrontend(node) => self.drop_frontend(node),
+            HostCommand::AnnounceFrontend { node, ports, version } => {
+                self.announce_frontend(node, ports, version)
+            }
+            HostCommand::PutModuleChunk { digest, index, bytes } => {
+                self.put_chunk(digest, index, bytes)
+            }
+            HostCommand::InstallModule(manifest) => self.install(manifest),
+            HostCommand::AcknowledgeModule { node, digest, refusal } => {
+                self.acknowledge(node, digest, refusal)
+            }
+            HostCommand::ActivateModule { digest, expected, force } => {
+                return self.activate(digest, expected, force);
+            }
+            HostCommand::Set { key, value } => self.set(key, value),
+        };
+        outcome(ended)
+    }
+
+    pub fn put(&mut self, key: Bytes, value: Bytes) {
+        self.overlay.put(key, value);
+    }
+}
+
+/// The outcome of a command that changed `affected` things, or did not take place.
+pub fn outcome(ended: Result<u64, Halt>) -> Result<Outcome, Fault> {
+    match ended {
+        Ok(affected) => Ok(Outcome::Applied(Reply::affected(affected).pack().into())),
+        Err(Halt::Refused(failure)) => Ok(Outcome::Refused(failure)),
+        Err(Halt::Fault(fault)) => Err(fault),
+    }
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<ViewError> for Halt {
+    fn from(error: ViewError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Refuses a command with MySQL's general error.
+pub fn refuse(message: impl Into<String>) -> Halt {
+    refuse_with(1105, message)
+}
+
+/// Refuses a command with a certain error number.
+pub fn refuse_with(code: u16, message: impl Into<String>) -> Halt {
+    Halt::Refused(Failure::new(code, "HY000", message))
+}

@@ -1,0 +1,128 @@
+//! Where things are in the state database.
+//!
+//! | key (numbers big endian)                | value                                          |
+//! |-----------------------------------------|------------------------------------------------|
+//! | `00 00`                                 | format of this table, one byte                 |
+//! | `00 01`                                 | log id, state digest and clock of the state    |
+//! | `00 02`                                 | membership and the log id that set it          |
+//! | `00 03`                                 | cluster id and generation                      |
+//! | `00 04`                                 | newest node id ever given                      |
+//! | `01 node:8`                             | a registered frontend                          |
+//! | `02 00 digest:32`                       | manifest of an installed module                |
+//! | `02 01 digest:32 node:8`                | what a frontend said of it                     |
+//! | `02 02 digest:32 index:4`               | one chunk of its file                          |
+//! | `02 03 digest:32`                       | how far its upload is, until it is installed   |
+//! | `03 00 lsn:8 index:4`                   | an attempt to activate a module                |
+//! | `03 01`                                 | the active module                              |
+//! | `03 02 name`                            | schema version of the module's key space       |
+//! | `04 name`                               | a setting                                      |
+//! | `05 client:8 lsn:8`                     | outcomes of a client's requests in one entry   |
+//! | `06 slot:4`                             | LSN and state digest, a ring                   |
+//! | `10 length name key…`                   | a module's own key space                       |
+//!
+//! A module's space belongs to its *name*, so its versions share it and no other module sees it.
+//! Ids are big endian, so key order is their order.
+
+use bytes::Bytes;
+
+use crate::types::{Lsn, ModuleDigest, NodeId};
+
+pub const FORMAT: Bytes = Bytes::from_static(&[0x00, 0]);
+pub const POSITION: Bytes = Bytes::from_static(&[0x00, 1]);
+pub const MEMBERSHIP: Bytes = Bytes::from_static(&[0x00, 2]);
+pub const CLUSTER: Bytes = Bytes::from_static(&[0x00, 3]);
+pub const NEWEST_NODE: Bytes = Bytes::from_static(&[0x00, 4]);
+pub const FRONTENDS: &[u8] = &[0x01];
+pub const MANIFESTS: &[u8] = &[0x02, 0];
+pub const ACKNOWLEDGEMENTS: &[u8] = &[0x02, 1];
+pub const CHUNKS: &[u8] = &[0x02, 2];
+pub const UPLOADS: &[u8] = &[0x02, 3];
+pub const HISTORY: &[u8] = &[0x03, 0];
+pub const ACTIVE: Bytes = Bytes::from_static(&[0x03, 1]);
+pub const SCHEMAS: &[u8] = &[0x03, 2];
+pub const SETTINGS: &[u8] = &[0x04];
+pub const REQUESTS: &[u8] = &[0x05];
+pub const DIGESTS: &[u8] = &[0x06];
+const SPACES: u8 = 0x10;
+
+pub fn frontend(node: NodeId) -> Bytes {
+    join(FRONTENDS, &[&node.0.to_be_bytes()])
+}
+
+pub fn manifest(module: ModuleDigest) -> Bytes {
+    join(MANIFESTS, &[&module.0])
+}
+
+pub fn acknowledgement(module: ModuleDigest, node: NodeId) -> Bytes {
+    join(ACKNOWLEDGEMENTS, &[&module.0, &node.0.to_be_bytes()])
+}
+
+pub fn chunk(module: ModuleDigest, index: u32) -> Bytes {
+    join(CHUNKS, &[&module.0, &index.to_be_bytes()])
+}
+
+pub fn upload(module: ModuleDigest) -> Bytes {
+    join(UPLOADS, &[&module.0])
+}
+
+pub fn activation(lsn: Lsn, index: u32) -> Bytes {
+    join(HISTORY, &[&lsn.0.to_be_bytes(), &index.to_be_bytes()])
+}
+
+pub fn schema(name: &str) -> Bytes {
+    join(SCHEMAS, &[name.as_bytes()])
+}
+
+pub fn setting(name: &str) -> Bytes {
+    join(SETTINGS, &[name.as_bytes()])
+}
+
+pub fn requests(client: u64, lsn: Lsn) -> Bytes {
+    join(REQUESTS, &[&client.to_be_bytes(), &lsn.0.to_be_bytes()])
+}
+
+pub fn digest(slot: u32) -> Bytes {
+    join(DIGESTS, &[&slot.to_be_bytes()])
+}
+
+/// What every key of a module's space begins with.
+pub fn space(name: &str) -> Bytes {
+    let length = u8::try_from(name.len()).expect("a module's name is checked when it is installed");
+    join(&[SPACES, length], &[name.as_bytes()])
+}
+
+/// The first key that does not begin with `prefix`, which is not empty and not all `ff`.
+pub fn end(prefix: &[u8]) -> Bytes {
+    let kept = prefix.iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
+    let mut end = prefix[..kept].to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end.into()
+}
+
+fn join(area: &[u8], parts: &[&[u8]]) -> Bytes {
+    let mut key =
+        Vec::with_capacity(area.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.extend_from_slice(area);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_space_of_a_module_lies_inside_that_of_another() {
+        let (short, long) = (space("kv"), space("kv2"));
+        assert!(!long.starts_with(&short));
+        assert!(long >= end(&short));
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_follows_all_that_begin_with_it() {
+        assert_eq!(end(&[2, 0xff, 0xff]), [3].as_slice());
+        assert_eq!(end(&[2, 7]), [2, 8].as_slice());
+    }
+}

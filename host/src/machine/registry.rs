@@ -1,0 +1,247 @@
+//! The host's own tables: cluster, frontends, modules, settings.
+//!
+//! Small, read all the time and changed seldom, so they are held in memory beside the view that they
+//! were read from, and every reader of that view shares them. Each change goes through
+//! `apply::host`, which also writes the row; [`Registry::load`] reads the same rows
+//! back, so a restarted frontend decides as the others do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_wire::{DecodeError, Description, Reader, Writer};
+
+use super::keys;
+use super::modules::{LoadError, Modules};
+use super::rows;
+use crate::runtime::Module;
+use crate::types::{
+    ClusterId, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId, Outcome,
+    StoredMembership, View, ViewError, decode_log_id, decode_membership, encode_log_id,
+    encode_membership,
+};
+
+/// All tables as of one LSN.
+#[derive(Clone, Default)]
+pub struct Registry {
+    pub cluster: Option<(ClusterId, Generation)>,
+    pub membership: StoredMembership,
+    pub frontends: BTreeMap<NodeId, Frontend>,
+    /// The highest id ever given, so that none is given twice.
+    pub newest_node: NodeId,
+    pub modules: BTreeMap<ModuleDigest, Installed>,
+    pub uploads: BTreeMap<ModuleDigest, Upload>,
+    /// Schema version of each module name's key space; none before its first activation.
+    pub schemas: BTreeMap<String, u32>,
+    pub active: Option<Active>,
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A module that the cluster knows.
+#[derive(Clone)]
+pub struct Installed {
+    pub manifest: ModuleManifest,
+    pub description: Arc<Description>,
+    /// What each frontend said: `None` is yes.
+    pub acknowledgements: BTreeMap<NodeId, Option<String>>,
+}
+
+/// A module file that is coming in, chunk by chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upload {
+    pub chunks: u32,
+    pub size_bytes: u64,
+    /// Entry of its newest chunk.
+    pub touched: Lsn,
+}
+
+/// The active module.
+#[derive(Clone)]
+pub struct Active {
+    /// Ready to run.
+    pub module: Arc<Module>,
+    /// Its digest.
+    pub digest: ModuleDigest,
+    /// Schema version of its key space.
+    pub schema: u32,
+    /// The entry that activated it.
+    pub since: Lsn,
+}
+
+/// One attempt to activate a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activation {
+    /// The entry.
+    pub lsn: Lsn,
+    /// Position of the command in it.
+    pub index: u32,
+    /// When, in microseconds since 1970, by the leader's clock.
+    pub time_us: u64,
+    /// Who asked for it.
+    pub caller: String,
+    /// The module active before.
+    pub from: Option<ModuleDigest>,
+    /// The module asked for.
+    pub to: ModuleDigest,
+    /// Schema version of the key space before; none when the module's name was new.
+    pub schema_from: Option<u32>,
+    /// Schema version that the module asked for writes; none when it is not installed.
+    pub schema_to: Option<u32>,
+    /// Whether it took place, or else why not.
+    pub outcome: Outcome,
+}
+
+impl Registry {
+    /// Reads the tables of a state and makes its active module ready.
+    pub fn load(view: &dyn View, modules: &Modules) -> Result<Self, LoadError> {
+        let mut tables = Self::default();
+        let cluster =
+            |row: &mut Reader<'_>| Ok((ClusterId::decode(row)?, Generation::decode(row)?));
+        tables.cluster = rows::find(view, &keys::CLUSTER, cluster)?;
+        tables.newest_node =
+            rows::find(view, &keys::NEWEST_NODE, NodeId::decode)?.unwrap_or_default();
+        tables.membership =
+            rows::find(view, &keys::MEMBERSHIP, read_membership)?.unwrap_or_default();
+        rows::each(view, keys::FRONTENDS, |key, row| {
+            tables.frontends.insert(NodeId(rows::number(key)?), Frontend::decode(row)?);
+            Ok(())
+        })?;
+        tables.load_modules(view)?;
+        rows::each(view, keys::SETTINGS, |key, row| {
+            tables.settings.insert(name(key)?, row.text()?);
+            Ok(())
+        })?;
+        if let Some((digest, schema, since)) = rows::find(view, &keys::ACTIVE, read_active)? {
+            let installed = tables.modules.get(&digest).ok_or(LoadError::Unknown(digest))?;
+            let module = modules.load(&installed.manifest, |key| view.get(key))?;
+            tables.active = Some(Active { module, digest, schema, since });
+        }
+        Ok(tables)
+    }
+
+    fn load_modules(&mut self, view: &dyn View) -> Result<(), ViewError> {
+        rows::each(view, keys::MANIFESTS, |_, row| {
+            let manifest = ModuleManifest::decode(row)?;
+            let description = Arc::new(Description::unpack(&manifest.description)?);
+            let acknowledgements = BTreeMap::new();
+            let installed = Installed { manifest, description, acknowledgements };
+            self.modules.insert(installed.manifest.digest, installed);
+            Ok(())
+        })?;
+        rows::each(view, keys::ACKNOWLEDGEMENTS, |key, row| {
+            let (digest, node) = (ModuleDigest(key.array()?), NodeId(rows::number(key)?));
+            let refusal = if row.flag()? { Some(row.text()?) } else { None };
+            if let Some(module) = self.modules.get_mut(&digest) {
+                module.acknowledgements.insert(node, refusal);
+            }
+            Ok(())
+        })?;
+        rows::each(view, keys::UPLOADS, |key, row| {
+            self.uploads.insert(ModuleDigest(key.array()?), Upload::decode(row)?);
+            Ok(())
+        })?;
+        rows::each(view, keys::SCHEMAS, |key, row| {
+            self.schemas.insert(name(key)?, row.unsigned32()?);
+            Ok(())
+        })
+    }
+
+    /// The name of a module, which is that of its key space.
+    pub fn module_named(&self, digest: ModuleDigest) -> Option<&str> {
+        self.modules.get(&digest).map(|module| module.description.name.as_str())
+    }
+}
+
+impl Upload {
+    /// Packs the row.
+    pub fn encode(self, out: &mut Writer) {
+        out.unsigned(u64::from(self.chunks));
+        out.unsigned(self.size_bytes);
+        self.touched.encode(out);
+    }
+
+    fn decode(row: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            chunks: row.unsigned32()?,
+            size_bytes: row.unsigned()?,
+            touched: Lsn::decode(row)?,
+        })
+    }
+}
+
+impl Active {
+    /// As stored.
+    pub fn pack(&self) -> Bytes {
+        rows::pack(|out| {
+            out.raw(&self.digest.0);
+            out.unsigned(u64::from(self.schema));
+            self.since.encode(out);
+        })
+    }
+}
+
+fn read_active(row: &mut Reader<'_>) -> Result<(ModuleDigest, u32, Lsn), DecodeError> {
+    Ok((ModuleDigest(row.array()?), row.unsigned32()?, Lsn::decode(row)?))
+}
+
+impl Activation {
+    /// As stored; LSN and index are in the key.
+    pub fn pack(&self) -> Bytes {
+        rows::pack(|out| {
+            out.unsigned(self.time_us);
+            out.text(&self.caller);
+            out.optional_bytes(self.from.as_ref().map(|digest| digest.0.as_slice()));
+            out.raw(&self.to.0);
+            for schema in [self.schema_from, self.schema_to] {
+                out.flag(schema.is_some());
+                out.unsigned(u64::from(schema.unwrap_or_default()));
+            }
+            self.outcome.encode(out);
+        })
+    }
+
+    /// All attempts, the oldest first.
+    pub fn load_all(view: &dyn View) -> Result<Vec<Self>, ViewError> {
+        let mut all = Vec::new();
+        rows::each(view, keys::HISTORY, |key, row| {
+            let lsn = Lsn(rows::number(key)?);
+            all.push(Self::decode(lsn, u32::from_be_bytes(key.array()?), row)?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    fn decode(lsn: Lsn, index: u32, row: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (time_us, caller) = (row.unsigned()?, row.text()?);
+        let from = row.optional_bytes()?.map(|raw| raw.try_into().map(ModuleDigest));
+        let from = from.transpose().map_err(|_| DecodeError::Range)?;
+        let to = ModuleDigest(row.array()?);
+        let mut schema = || -> Result<Option<u32>, DecodeError> {
+            let (known, version) = (row.flag()?, row.unsigned32()?);
+            Ok(known.then_some(version))
+        };
+        let (schema_from, schema_to) = (schema()?, schema()?);
+        let outcome = Outcome::decode(row)?;
+        Ok(Self { lsn, index, time_us, caller, from, to, schema_from, schema_to, outcome })
+    }
+}
+
+/// A membership as stored.
+pub fn pack_membership(stored: &StoredMembership) -> Bytes {
+    rows::pack(|out| {
+        out.flag(stored.log_id().is_some());
+        if let Some(id) = stored.log_id() {
+            encode_log_id(id, out);
+        }
+        encode_membership(stored.membership(), out);
+    })
+}
+
+fn read_membership(row: &mut Reader<'_>) -> Result<StoredMembership, DecodeError> {
+    let log_id = if row.flag()? { Some(decode_log_id(row)?) } else { None };
+    Ok(StoredMembership::new(log_id, decode_membership(row)?))
+}
+
+fn name(key: &Reader<'_>) -> Result<String, DecodeError> {
+    std::str::from_utf8(key.rest()).map(str::to_owned).map_err(|_| DecodeError::Utf8)
+}

@@ -1,0 +1,12 @@
+//! The machine with real modules over both kinds of state.
+#![allow(clippy::unwrap_used)]
+
+mod activation;
+mod faults;
+mod frontends;
+mod guests;
+mod installation;
+mod replay;
+mod requests;
+mod support;
+mod views;

@@ -1,0 +1,115 @@
+//! The registry of frontends and the settings.
+
+use super::support::*;
+use crate::types::{Frontend, FrontendKind, HostCommand, Lsn, NodeId, Ports};
+
+struct Registry {
+    node: Node,
+    log: Log,
+    client: Client,
+}
+
+impl Registry {
+    fn founded() -> Self {
+        let (mut log, mut client) = (Log::default(), Client::new(1));
+        log.push(voters(&[1]));
+        log.commands(&[client.host(found())]);
+        let mut node = Node::open(Disk::memory().open(), &runtime());
+        node.apply(&log.entries);
+        Self { node, log, client }
+    }
+
+    fn run<const N: usize>(&mut self, commands: [HostCommand; N]) -> [crate::types::Outcome; N] {
+        let commands = commands.map(|command| self.client.host(command));
+        let entry = self.log.commands(&commands);
+        let outcomes = self.node.outcomes(entry);
+        std::array::from_fn(|at| outcomes[at].1.clone())
+    }
+
+    fn add(&mut self, host: &str, port: u16) -> crate::types::Outcome {
+        let frontend = Frontend::new(FrontendKind::Observer, host, port);
+        let [outcome] = self.run([HostCommand::AddFrontend(frontend)]);
+        outcome
+    }
+}
+
+#[test]
+fn a_second_frontend_of_a_host_is_refused_unless_it_is_wanted() {
+    let mut registry = Registry::founded();
+    let text = "FE with the same host: H1 already exists";
+    assert_eq!(refusal(&registry.add("H1", 9011)), text);
+    let set = HostCommand::Set { key: "allow_colocated".into(), value: "true".into() };
+    registry.run([set]);
+    assert_eq!(refusal(&registry.add("H1", 9010)), text);
+    assert_eq!(affected(&registry.add("H1", 9011)), 1);
+}
+
+#[test]
+fn loopback_frontends_may_share_their_host_but_not_their_port() {
+    let mut registry = Registry::founded();
+    for host in ["127.0.0.1", "localhost", "::1"] {
+        assert_eq!(affected(&registry.add(host, 9010)), 1);
+        assert_eq!(affected(&registry.add(host, 9011)), 1);
+        assert!(refusal(&registry.add(host, 9011)).contains(host));
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_is_refused() {
+    let mut registry = Registry::founded();
+    for (host, port) in [("", 9010), ("h 2", 9010), ("h2", 0), (&"h".repeat(254), 9010)] {
+        assert_eq!(refusal(&registry.add(host, port)), "frontend host or port is wrong!");
+    }
+}
+
+#[test]
+fn an_id_is_the_lsn_and_is_never_given_twice() {
+    let mut registry = Registry::founded();
+    let lsn = Lsn(registry.log.lsn().0 + 1);
+    let [added, dropped, again] = registry.run([
+        HostCommand::AddFrontend(frontend(2)),
+        HostCommand::DropFrontend(NodeId(lsn.0)),
+        HostCommand::AddFrontend(frontend(3)),
+    ]);
+    assert_eq!((affected(&added), affected(&dropped)), (1, 1));
+    assert!(refusal(&again).contains("try again"));
+    assert_eq!(affected(&registry.add("h3", 9010)), 1);
+    let ids: Vec<_> = registry.node.machine.view().frontends().iter().map(|(id, _)| id.0).collect();
+    assert_eq!(ids, [1, lsn.0 + 1]);
+}
+
+#[test]
+fn a_frontend_tells_its_ports_and_is_dropped() {
+    let mut registry = Registry::founded();
+    registry.add("h2", 9010);
+    let node = NodeId(registry.log.lsn().0);
+    let ports = Ports { query: 9030, rpc: 9020, http: 8030 };
+    let announce =
+        |node| HostCommand::AnnounceFrontend { node, ports, version: "0.1.0".to_owned() };
+    let [first, second, unknown] =
+        registry.run([announce(node), announce(node), announce(NodeId(99))]);
+    assert_eq!((affected(&first), affected(&second)), (1, 0));
+    assert_eq!(refusal(&unknown), "frontend does not exist[99]");
+    let view = registry.node.machine.view();
+    assert_eq!(view.frontend(node).unwrap().ports, ports);
+    assert_eq!(view.frontend(node).unwrap().registered_us, 2000);
+
+    let [first, second] =
+        registry.run([HostCommand::DropFrontend(node), HostCommand::DropFrontend(node)]);
+    assert_eq!(affected(&first), 1);
+    assert_eq!(refusal(&second), format!("frontend does not exist[{node}]"));
+    assert!(view.frontend(node).is_some(), "an old view does not change");
+    assert!(registry.node.machine.view().frontend(node).is_none());
+}
+
+#[test]
+fn settings_are_checked() {
+    let mut registry = Registry::founded();
+    let set = |key: &str, value: &str| HostCommand::Set { key: key.into(), value: value.into() };
+    let [name, value, first, same] =
+        registry.run([set("Bad name", "1"), set("allow_colocated", "1"), set("a", "1"), set("a", "1")]);
+    assert_eq!(refusal(&name), "unknown setting 'Bad name'");
+    assert!(refusal(&value).contains("allow_colocated"));
+    assert_eq!((affected(&first), affected(&same)), (1, 0));
+    assert_eq!(registry.node.machine.view().setting("a"), Some("1"));
+}

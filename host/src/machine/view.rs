@@ -1,0 +1,161 @@
+//! What readers see: the state as of one LSN.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use quorate_wire::Description;
+
+use super::Published;
+use super::keys;
+use super::modules::{self, LoadError};
+use super::position::digest_at;
+use super::registry::{Activation, Active, Installed};
+use crate::runtime::{Facts, ReadCall};
+use crate::types::{
+    ClusterId, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId, StateDigest,
+    StoredMembership, View, ViewError,
+};
+
+/// One consistent view of everything: the host's tables and the active module's space. Cheap to take
+/// and to clone, and unchanging. It pins storage, so let go of it when a query is done.
+#[derive(Clone)]
+pub struct MachineView {
+    published: Arc<Published>,
+}
+
+/// An installed module and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleStatus {
+    /// Digest, size and packed description.
+    pub manifest: ModuleManifest,
+    /// What it says of itself.
+    pub description: Arc<Description>,
+    /// What each frontend said of it, by node id: `None` is yes, else why not.
+    pub acknowledgements: Vec<(NodeId, Option<String>)>,
+    /// Whether it is the active one.
+    pub state: ModuleState,
+    /// The entry that activated it, if it is the active one.
+    pub active_since: Option<Lsn>,
+}
+
+/// What an installed module is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModuleState {
+    /// It could be activated.
+    Installed,
+    /// It runs the commands.
+    Active,
+}
+
+impl MachineView {
+    pub(super) fn new(published: Arc<Published>) -> Self {
+        Self { published }
+    }
+
+    /// The last entry that it shows; 0 when there is none.
+    pub fn lsn(&self) -> Lsn {
+        self.published.position.lsn()
+    }
+
+    /// The chain of digests up to it.
+    pub fn digest(&self) -> StateDigest {
+        self.published.position.digest
+    }
+
+    /// Clock of the last entry, in microseconds since 1970.
+    pub fn time_us(&self) -> u64 {
+        self.published.position.clock_us
+    }
+
+    /// Identity of the cluster, once it is founded.
+    pub fn cluster(&self) -> Option<(ClusterId, Generation)> {
+        self.published.registry.cluster
+    }
+
+    /// Raft's voters and learners, and the entry that set them.
+    pub fn membership(&self) -> &StoredMembership {
+        &self.published.registry.membership
+    }
+
+    /// The registered frontends, by node id.
+    pub fn frontends(&self) -> Vec<(NodeId, Frontend)> {
+        let frontends = &self.published.registry.frontends;
+        frontends.iter().map(|(node, frontend)| (*node, frontend.clone())).collect()
+    }
+
+    /// One of them.
+    pub fn frontend(&self, node: NodeId) -> Option<&Frontend> {
+        self.published.registry.frontends.get(&node)
+    }
+
+    /// The installed modules, by digest.
+    pub fn modules(&self) -> Vec<ModuleStatus> {
+        self.published.registry.modules.values().map(|module| self.status(module)).collect()
+    }
+
+    fn status(&self, module: &Installed) -> ModuleStatus {
+        let Installed { manifest, description, acknowledgements } = module;
+        let active = self.active().filter(|active| active.digest == manifest.digest);
+        let acknowledgements = acknowledgements.iter();
+        ModuleStatus {
+            manifest: manifest.clone(),
+            description: Arc::clone(description),
+            acknowledgements: acknowledgements.map(|(node, said)| (*node, said.clone())).collect(),
+            state: if active.is_some() { ModuleState::Active } else { ModuleState::Installed },
+            active_since: active.map(|active| active.since),
+        }
+    }
+
+    /// The active module, ready to run.
+    pub fn active(&self) -> Option<&Active> {
+        self.published.registry.active.as_ref()
+    }
+
+    /// All attempts to activate a module, the oldest first. Blocks.
+    ///
+    /// # Errors
+    /// When storage could not be read.
+    pub fn history(&self) -> Result<Vec<Activation>, ViewError> {
+        Activation::load_all(&*self.published.view)
+    }
+
+    /// The settings, by name.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let settings = &self.published.registry.settings;
+        settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// One of them, if it was set.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.published.registry.settings.get(name).map(String::as_str)
+    }
+
+    /// The digest at an LSN; none for an LSN to come, or one so old that it is forgotten. Blocks.
+    ///
+    /// # Errors
+    /// When storage could not be read.
+    pub fn digest_at(&self, lsn: Lsn) -> Result<Option<StateDigest>, ViewError> {
+        digest_at(&*self.published.view, lsn)
+    }
+
+    /// What a read-only call of the active module needs to run on this view until `deadline`. None
+    /// without a module.
+    pub fn read_call(&self, deadline: Instant) -> Option<ReadCall> {
+        let Active { module, schema, .. } = self.active()?;
+        let facts =
+            Facts { lsn: self.lsn(), time_us: self.time_us(), schema: *schema, ..Facts::default() };
+        let space = keys::space(&module.description().name);
+        let view = Arc::clone(&self.published.view);
+        Some(ReadCall { view, prefix: space, facts, deadline })
+    }
+
+    /// The file of an installed module. Blocks.
+    ///
+    /// # Errors
+    /// When the module is not installed or storage could not be read.
+    pub fn module_bytes(&self, digest: ModuleDigest) -> Result<Vec<u8>, LoadError> {
+        let module = self.published.registry.modules.get(&digest);
+        let module = module.ok_or(LoadError::Unknown(digest))?;
+        Ok(modules::file(&module.manifest, |key| self.published.view.get(key))?)
+    }
+}
