@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what a build needs and the machine lacks. Idempotent; a second run takes a second.
 #
-#   host    libclang (bindgen for RocksDB), a C++ compiler
-#   guest   a Rust compiler with the wasm32-unknown-unknown target
+#   host       libclang (bindgen for RocksDB), a C++ compiler
+#   guest      a Rust compiler with the wasm32-unknown-unknown target
+#   component  `cargo component`, for authors who build with it (compiles for some ten minutes)
 #
 # The guest toolchain is rustup's when rustup can provide the target. Otherwise it is Debian's
 # rustc, for which the standard library is built from Debian's own source package.
 #
-# Usage: xtask/setup.sh [host|guest|client|etcd]...   (default: host guest)
+# Usage: xtask/setup.sh [host|guest|component|client|etcd]...   (default: host guest)
 set -euo pipefail
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
@@ -90,13 +91,23 @@ setup_guest() {
     [ -d /usr/lib/rustlib/wasm32-wasip1 ] || as_root mkdir -p /usr/lib/rustlib/wasm32-wasip1
 }
 
+setup_component() {
+    local version=0.21.1
+    setup_guest
+    cargo component --version 2>/dev/null | grep -qF "$version" && return 0
+    say "installing cargo-component $version from source (about twelve minutes on two cores)"
+    cargo install --quiet --locked "cargo-component@$version" ||
+        die "could not install cargo-component $version"
+}
+
 [ "$#" = 0 ] && set -- host guest
 for part in "$@"; do
     case "$part" in
     host) setup_host ;;
     guest) setup_guest ;;
+    component) setup_component ;;
     client) install_packages mariadb-client ;;
     etcd) install_packages etcd-server ;;
-    *) die "unknown part '$part'; the parts are: host guest client etcd" ;;
+    *) die "unknown part '$part'; the parts are: host guest component client etcd" ;;
     esac
 done

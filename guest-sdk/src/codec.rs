@@ -167,3 +167,69 @@ macro_rules! codec {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq)]
+    struct Account {
+        owner: String,
+        cents: i64,
+        tags: Vec<String>,
+    }
+    codec!(struct Account { owner, cents, tags });
+
+    #[derive(Debug, Clone, PartialEq)]
+    enum Command {
+        Open { account: Account, note: Option<String> },
+        Move(u32, u64),
+        Audit,
+    }
+    codec!(enum Command { 0 = Open { account, note }, 1 = Move(from, to), 7 = Audit });
+
+    fn open() -> Command {
+        let account = Account { owner: "ann".into(), cents: -3, tags: vec!["x".into()] };
+        Command::Open { account, note: Some("n".into()) }
+    }
+
+    fn survives<T: Codec + PartialEq + std::fmt::Debug>(value: &T, golden: &[u8]) {
+        assert_eq!(value.to_bytes(), golden);
+        assert_eq!(T::from_bytes(golden).as_ref(), Ok(value));
+        for length in 0..golden.len() {
+            assert!(T::from_bytes(&golden[..length]).is_err(), "{length} bytes were enough");
+        }
+        let padded = [golden, &[0]].concat();
+        assert_eq!(T::from_bytes(&padded), Err(DecodeError::Trailing));
+    }
+
+    #[test]
+    fn the_encodings_never_change() {
+        survives(&300u64, &[0xac, 2]);
+        survives(&u32::MAX, &[0xff, 0xff, 0xff, 0xff, 0x0f]);
+        survives(&-2i64, &[3]);
+        survives(&true, &[1]);
+        survives(&String::from("ab"), b"\x02ab");
+        survives(&vec![0u8, 9], &[2, 0, 9]);
+        survives(&Some(5u64), &[1, 5]);
+        survives(&None::<u64>, &[0]);
+        survives(&vec![1u64, 2], &[2, 1, 2]);
+        survives(&(1u64, String::from("a")), &[1, 1, b'a']);
+        survives(&BTreeMap::from([(2u64, true), (1, false)]), &[2, 1, 0, 2, 1]);
+        survives(&open(), b"\x00\x03ann\x05\x01\x01x\x01\x01n");
+        survives(&Command::Move(1, 2), &[1, 1, 2]);
+        survives(&Command::Audit, &[7]);
+    }
+
+    #[test]
+    fn a_tag_that_was_never_given_is_refused() {
+        assert_eq!(Command::from_bytes(&[2]), Err(DecodeError::Range));
+    }
+
+    #[test]
+    fn a_list_longer_than_its_input_is_refused_before_allocation() {
+        let bytes = u64::from(u32::MAX).to_bytes();
+        assert_eq!(Vec::<u64>::from_bytes(&bytes), Err(DecodeError::Short));
+    }
+}

@@ -170,3 +170,75 @@ impl<K: Key, V: Codec> Iterator for Entries<'_, K, V> {
         self.range.next().map(|(key, value)| self.table.entry(&key, &value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MemoryStore;
+
+    const WORDS: Table<(u32, String), u64> = Table::new(3);
+    const NEIGHBOUR: Table<u32, u64> = Table::new(4);
+
+    fn filled() -> MemoryStore {
+        let mut store = MemoryStore::default();
+        for number in 0..100u64 {
+            let group = if number < 90 { 1 } else { 2 };
+            WORDS.put(&mut store, &(group, format!("w{number:02}")), &number);
+        }
+        NEIGHBOUR.put(&mut store, &1, &1000);
+        store
+    }
+
+    #[test]
+    fn iteration_crosses_pages_and_stays_in_its_table() {
+        let store = filled();
+        let values: Vec<u64> = WORDS.iter(&store).map(|(_, value)| value).collect();
+        assert_eq!(values, (0..100).collect::<Vec<_>>());
+        assert_eq!(WORDS.scan_prefix(&store, &2u32).count(), 10);
+        assert_eq!(WORDS.scan_prefix(&store, &3u32).count(), 0);
+    }
+
+    #[test]
+    fn pages_join_without_gap_or_overlap() {
+        let store = filled();
+        let mut words = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = WORDS.page_prefix(&store, &1u32, cursor.as_deref(), 7);
+            assert!(page.entries.len() <= 7);
+            words.extend(page.entries.into_iter().map(|((_, word), _)| word));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(words, (0..90).map(|number| format!("w{number:02}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_deleted_prefix_leaves_the_rest() {
+        let mut store = filled();
+        assert_eq!(WORDS.delete_prefix(&mut store, &1u32), 90);
+        assert_eq!(WORDS.iter(&store).count(), 10);
+        assert!(NEIGHBOUR.contains(&store, &1));
+        NEIGHBOUR.delete(&mut store, &1);
+        assert_eq!(NEIGHBOUR.get(&store, &1), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "a stored value of table 3 is corrupt")]
+    fn a_value_that_does_not_decode_panics() {
+        let mut store = MemoryStore::default();
+        let key = (1, String::from("w"));
+        store.put(&WORDS.stored_key(&key), &[0x80]);
+        WORDS.get(&store, &key);
+    }
+
+    #[test]
+    #[should_panic(expected = "a stored key of table 3 is corrupt")]
+    fn a_key_that_does_not_decode_panics() {
+        let mut store = MemoryStore::default();
+        store.put(&[3, 1], &[0]);
+        WORDS.iter(&store).count();
+    }
+}

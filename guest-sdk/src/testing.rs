@@ -8,6 +8,9 @@
 mod harness;
 mod memory;
 
+#[cfg(test)]
+mod tests;
+
 pub use harness::Harness;
 pub use memory::{Event, MemoryStore};
 

@@ -73,6 +73,19 @@ impl RelationColumn {
 }
 
 impl Description {
+    /// A module that migrates from no other schema, offers no relations and asks for the default
+    /// limits.
+    pub fn new(name: &str, version: &str, schema: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            schema,
+            migrates_from: Vec::new(),
+            relations: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
     /// The packed document.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Writer::new();

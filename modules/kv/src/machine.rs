@@ -1,0 +1,230 @@
+//! The state machine.
+
+use quorate_guest::store::{PAGE_ROWS_MAX, Pair};
+use quorate_guest::{
+    CheckPage, Codec, Column, ColumnType, Constraint, Context, DecodeError, Description,
+    Evaluation, Failure, Finding, Machine, ReadStore, Reader, Relation, RelationColumn,
+    RelationPage, Reply, Session, Severity, Value, WriteStore, Writer,
+};
+
+use crate::pairs;
+use crate::protocol::{Entry, KEY_BYTES_MAX, RANGE_MAX, Request, Response, VALUE_BYTES_MAX};
+use crate::statement;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Rows in a page of `kv.pairs`.
+const SCAN_ROWS: u32 = 256;
+
+/// The module.
+pub struct Kv;
+
+/// A packed request that writes, and the form of answer that its client expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    form: Form,
+    request: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Packed,
+    Text,
+}
+
+impl Codec for Command {
+    fn encode(&self, out: &mut Writer) {
+        out.flag(self.form == Form::Text);
+        out.raw(&self.request);
+    }
+
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let form = if input.flag()? { Form::Text } else { Form::Packed };
+        Ok(Self { form, request: input.raw(input.rest().len())?.to_vec() })
+    }
+}
+
+impl Machine for Kv {
+    type Command = Command;
+
+    fn describe() -> Description {
+        let mut description = Description::new("kv", VERSION, 1);
+        description.relations.push(Relation {
+            schema: "kv".into(),
+            name: "pairs".into(),
+            columns: vec![
+                RelationColumn::constrainable("key", ColumnType::Bytes),
+                RelationColumn::new("value", ColumnType::Bytes),
+                RelationColumn::new("version", ColumnType::UInt),
+            ],
+        });
+        description
+    }
+
+    fn evaluate(
+        _: &Session,
+        _: &Context,
+        store: &dyn ReadStore,
+        request: quorate_guest::Request<'_>,
+    ) -> Result<Evaluation<Command>, Failure> {
+        match request {
+            quorate_guest::Request::Bytes(bytes) => {
+                let request = Request::unpack(bytes).map_err(malformed)?;
+                decide(store, request, Form::Packed, || bytes.to_vec())
+            }
+            quorate_guest::Request::Text(text) => statement::parse(text, |request| {
+                decide(store, request, Form::Text, || request.pack())
+            })?,
+        }
+    }
+
+    fn apply(
+        context: &Context,
+        store: &mut dyn WriteStore,
+        Command { form, request }: Command,
+    ) -> Result<Reply, Failure> {
+        let response = match Request::unpack(&request).map_err(malformed)? {
+            Request::Put { key, value } => {
+                put(store, context, &pairs::stored_key(key), value);
+                Response::Put { version: context.lsn }
+            }
+            Request::Delete { key } => {
+                let key = pairs::stored_key(key);
+                let found = store.get(&key).is_some();
+                if found {
+                    store.delete(&key);
+                }
+                Response::Delete(found)
+            }
+            Request::Swap { key, old, new } => {
+                let key = pairs::stored_key(key);
+                let stored = store.get(&key);
+                let expected = stored.as_deref().map(|stored| pairs::value(stored).0) == old;
+                match new {
+                    _ if !expected => {}
+                    Some(value) => put(store, context, &key, value),
+                    None => store.delete(&key),
+                }
+                Response::Swap(expected)
+            }
+            Request::Get { .. } | Request::Range { .. } => {
+                return Err(malformed(DecodeError::Range));
+            }
+        };
+        Ok(reply(form, &response))
+    }
+
+    fn scan(
+        _: &Context,
+        store: &dyn ReadStore,
+        _: &str,
+        constraints: &[Constraint],
+        cursor: Option<&[u8]>,
+    ) -> Result<RelationPage, Failure> {
+        let (low, high) = pairs::bounds(constraints, 0);
+        let page = store.scan(cursor.unwrap_or(&low), &high, false, SCAN_ROWS);
+        let rows = entries(&page.pairs).map(|entry| row(&entry)).collect();
+        Ok(RelationPage { rows, next: page.next })
+    }
+
+    fn check(store: &dyn ReadStore, cursor: Option<&[u8]>) -> Result<CheckPage, Failure> {
+        let (low, high) = pairs::bounds(&[], 0);
+        let page = store.scan(cursor.unwrap_or(&low), &high, false, PAGE_ROWS_MAX);
+        let corrupt = page.pairs.into_iter().filter(|(_, value)| pairs::split(value).is_none());
+        let finding = |(key, _)| Finding {
+            severity: Severity::Error,
+            key,
+            note: "the stored value has no version".into(),
+        };
+        Ok(CheckPage { findings: corrupt.map(finding).collect(), next: page.next })
+    }
+}
+
+/// Answers what reads; proposes what writes.
+fn decide(
+    store: &dyn ReadStore,
+    request: Request<'_>,
+    form: Form,
+    packed: impl FnOnce() -> Vec<u8>,
+) -> Result<Evaluation<Command>, Failure> {
+    let (keys, values) = request.operands();
+    if keys.iter().any(|key| key.len() > KEY_BYTES_MAX) {
+        return Err(too_long("key", KEY_BYTES_MAX));
+    }
+    if values.iter().any(|value| value.len() > VALUE_BYTES_MAX) {
+        return Err(too_long("value", VALUE_BYTES_MAX));
+    }
+    Ok(match request {
+        Request::Get { key } => {
+            let stored = store.get(&pairs::stored_key(key));
+            let found = stored.as_deref().map(pairs::value);
+            Evaluation::Reply(reply(form, &Response::Get(found)))
+        }
+        Request::Range { low, high, limit } => {
+            let (low, high) = (pairs::stored_key(low), pairs::stored_key(high));
+            let page = store.scan(&low, &high, false, limit.clamp(1, RANGE_MAX));
+            let response = Response::Range {
+                entries: entries(&page.pairs).collect(),
+                next: page.next.as_deref().map(pairs::key),
+            };
+            Evaluation::Reply(reply(form, &response))
+        }
+        Request::Put { .. } | Request::Delete { .. } | Request::Swap { .. } => {
+            Evaluation::Command(Command { form, request: packed() })
+        }
+    })
+}
+
+fn put(store: &mut dyn WriteStore, context: &Context, stored_key: &[u8], value: &[u8]) {
+    store.put(stored_key, &pairs::stored_value(context.lsn, value));
+}
+
+fn entries(stored: &[Pair]) -> impl Iterator<Item = Entry<'_>> {
+    stored.iter().map(|(key, stored)| {
+        let (value, version) = pairs::value(stored);
+        Entry { key: pairs::key(key), value, version }
+    })
+}
+
+/// The answer in the form of the request.
+fn reply(form: Form, response: &Response<'_>) -> Reply {
+    if form == Form::Packed {
+        return Reply::bytes(response.pack());
+    }
+    let value = || Column::new("value", ColumnType::Bytes);
+    let version = || Column::new("version", ColumnType::UInt);
+    match response {
+        Response::Put { .. } => Reply::affected(1),
+        Response::Delete(done) | Response::Swap(done) => Reply::affected(u64::from(*done)),
+        Response::Get(found) => {
+            let row = |(value, version): &(&[u8], u64)| vec![bytes(value), (*version).into()];
+            Reply::rows(vec![value(), version()], found.iter().map(row).collect())
+        }
+        Response::Range { entries, next } => {
+            let columns = vec![Column::new("key", ColumnType::Bytes), value(), version()];
+            let reply = Reply::rows(columns, entries.iter().map(row).collect());
+            match next {
+                Some(next) => {
+                    let next = String::from_utf8_lossy(next);
+                    reply.with_warning(1105, format!("the range goes on at '{next}'"))
+                }
+                None => reply,
+            }
+        }
+    }
+}
+
+fn row(entry: &Entry<'_>) -> Vec<Value> {
+    vec![bytes(entry.key), bytes(entry.value), entry.version.into()]
+}
+
+fn bytes(bytes: &[u8]) -> Value {
+    Value::Bytes(bytes.to_vec())
+}
+
+fn malformed(error: DecodeError) -> Failure {
+    Failure::new(1835, "HY000", format!("malformed kv request: {error}"))
+}
+
+fn too_long(what: &str, limit_bytes: usize) -> Failure {
+    Failure::new(1406, "22001", format!("the {what} is longer than {limit_bytes} bytes"))
+}
