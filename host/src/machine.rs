@@ -38,7 +38,7 @@ use tokio::sync::watch;
 
 use crate::runtime::{Module, Runtime};
 use crate::storage::state::{StateError, StateStore};
-use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError};
+use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View};
 
 use modules::Modules;
 use position::Position;

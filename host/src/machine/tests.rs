@@ -4,6 +4,7 @@
 mod activation;
 mod faults;
 mod frontends;
+mod guests;
 mod installation;
 mod replay;
 mod requests;

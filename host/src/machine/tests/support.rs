@@ -173,6 +173,16 @@ impl Guest {
         Self::described(wat::parse_str(source).unwrap().into(), description)
     }
 
+    /// A module of this repository, as `cargo run -p xtask -- modules` builds it.
+    pub fn built(runtime: &Runtime, file: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/modules").join(file);
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}; run `cargo run -p xtask -- modules`", path.display())
+        });
+        let description = runtime.load(&bytes).unwrap().packed_description().clone();
+        Self::described(bytes.into(), description)
+    }
+
     /// Bytes under a description, whether or not they are a component.
     pub fn described(bytes: Bytes, description: Bytes) -> Self {
         let digest = ModuleDigest(Sha256::digest(&bytes).into());
