@@ -1,14 +1,37 @@
 # What a developer needs, in one place.
 
-.PHONY: setup test lint
+target := $(or $(CARGO_TARGET_DIR),target)
+quorate := $(target)/debug/quorate
+
+.PHONY: help setup build run demo test bench lint deny
+
+help:             ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 setup:            ## install what the build needs and this machine lacks
-	@xtask/setup.sh host
+	@xtask/setup.sh host guest client
 
-test: setup       ## run all tests
-	cargo test --doc --workspace
-	cargo nextest run --workspace --no-fail-fast
+build: setup      ## the program, with the catalog in it
+	cargo build --locked -p quorate
 
-lint: setup       ## formatting, lints, dependency policy
+run: build        ## a cluster of three frontends on this machine; args=--reset starts over
+	@$(quorate) dev --frontends 3 $(args)
+
+demo: build       ## the main job shown: SQL, failover, hot swap
+	@cargo run --locked --quiet -p xtask -- modules --out $(target)/modules catalog
+	@xtask/demo.sh $(quorate) $(target)/modules/catalog-2.0.0.wasm
+
+test: build       ## all tests
+	cargo test --locked --doc --workspace
+	cargo nextest run --locked --workspace --no-fail-fast
+
+bench: build      ## throughput and latency beside etcd, in one interleaved run
+	@xtask/setup.sh etcd
+	cargo run --locked -p quorate-tests --bin bench -- $(args)
+
+lint: setup       ## formatting, lints
 	cargo fmt --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny:             ## dependency policy; needs cargo-deny
+	cargo deny check bans licenses sources

@@ -45,7 +45,7 @@ install_packages() {
 
 setup_host() {
     command -v cargo >/dev/null || die "no cargo: install Rust with rustup first"
-    if [ -z "${LIBCLANG_PATH:-}" ] && ! ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1; then
+    if [ -z "${LIBCLANG_PATH:-}" ] && ! ls /usr/lib/llvm-*/lib/libclang{,-[0-9]*}.so* >/dev/null 2>&1; then
         install_packages libclang-dev
     fi
     command -v c++ >/dev/null || install_packages g++

@@ -183,6 +183,14 @@ impl Machine {
         self.shared.modules.load(&module.manifest, |key| published.view.get(key))
     }
 
+    /// Tries a module file on this frontend, without any effect on the state. Blocks for seconds.
+    ///
+    /// # Errors
+    /// What makes it unusable.
+    pub fn inspect_module(&self, component: &[u8]) -> Result<Arc<Module>, crate::runtime::LoadError> {
+        self.shared.modules.inspect(component)
+    }
+
     fn publish(&self, published: Published) {
         let lsn = published.position.lsn();
         self.shared.published.store(Arc::new(published));

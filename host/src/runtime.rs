@@ -110,3 +110,8 @@ impl Runtime {
         Module::load(apply, read, slots, bytes, artefacts).map(Arc::new)
     }
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod frontend;
 mod ids;
 mod outcome;
 mod record;
+mod time;
 mod view;
 
 pub use command::{Action, Command, HostCommand, ModuleManifest};
@@ -24,4 +25,5 @@ pub use record::{
     decode_entry, decode_log_id, decode_membership, decode_vote, encode_entry, encode_log_id,
     encode_membership, encode_vote,
 };
+pub use time::format_time;
 pub use view::{Pairs, Range, Scan, View, ViewError};

@@ -107,8 +107,8 @@ impl MachineView {
     }
 
     /// The active module, ready to run.
-    pub fn active(&self) -> Option<Active> {
-        self.published.registry.active.clone()
+    pub fn active(&self) -> Option<&Active> {
+        self.published.registry.active.as_ref()
     }
 
     /// All attempts to activate a module, the oldest first. Blocks.
@@ -141,7 +141,7 @@ impl MachineView {
     /// What a read-only call of the active module needs to run on this view until `deadline`. None
     /// without a module.
     pub fn read_call(&self, deadline: Instant) -> Option<ReadCall> {
-        let Active { module, schema, .. } = self.published.registry.active.as_ref()?;
+        let Active { module, schema, .. } = self.active()?;
         let facts =
             Facts { lsn: self.lsn(), time_us: self.time_us(), schema: *schema, ..Facts::default() };
         let space = keys::space(&module.description().name);

@@ -133,9 +133,6 @@ fn features(config: &mut Config) {
     config.wasm_tail_call(false);
     config.wasm_custom_page_sizes(false);
     config.wasm_wide_arithmetic(false);
-    config.wasm_component_model_more_async_builtins(false);
-    config.wasm_component_model_async_stackful(false);
-    config.wasm_component_model_threading(false);
     config.wasm_component_model_error_context(false);
     config.wasm_component_model_map(false);
     config.wasm_component_model_fixed_length_lists(false);
@@ -143,7 +140,6 @@ fn features(config: &mut Config) {
     config.wasm_simd(true);
     config.wasm_bulk_memory(true);
     config.wasm_multi_value(true);
-    config.wasm_reference_types(true);
     config.wasm_extended_const(true);
 }
 

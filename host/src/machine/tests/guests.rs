@@ -28,7 +28,7 @@ impl Cluster {
         let view = self.node.machine.view();
         let call = view.read_call(Instant::now() + Duration::from_secs(10)).unwrap();
         let caller = Caller { session_id: 1, user: "root".into(), database: None };
-        let module = view.active().unwrap().module;
+        let module = &view.active().unwrap().module;
         module.evaluate(call, caller, Request::Text(text.into())).unwrap()
     }
 

@@ -1,0 +1,86 @@
+//! The command line.
+//!
+//! Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed,
+//! 2 wrong usage, configuration, port or data directory, 3 no frontend reachable.
+
+mod client;
+mod dev;
+mod module;
+mod sql;
+mod start;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A replicated control plane whose rules can be changed while it runs.
+#[derive(Parser)]
+#[command(name = "quorate", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a frontend until it is told to stop
+    Start(start::Arguments),
+    /// Run a whole cluster on this machine, for development
+    Dev(dev::Arguments),
+    /// Install and activate modules
+    Module(module::Arguments),
+    /// Run statements on a frontend
+    Sql(sql::Arguments),
+}
+
+/// An error and the exit code that it ends the process with.
+struct Exit {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Exit {
+    fn from(error: E) -> Self {
+        Self { code: 1, error: error.into() }
+    }
+}
+
+impl Exit {
+    fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into() }
+    }
+}
+
+/// Parses the arguments, runs, and turns the end into an exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Exit::new(1, error)),
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Start(arguments) => start::run(arguments).await,
+            Command::Dev(arguments) => dev::run(arguments).await,
+            Command::Module(arguments) => module::run(arguments).await,
+            Command::Sql(arguments) => sql::run(arguments).await,
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => report(&exit),
+    }
+}
+
+fn report(exit: &Exit) -> ExitCode {
+    let broken_pipe = exit
+        .error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
+    if broken_pipe {
+        return ExitCode::SUCCESS;
+    }
+    table::complain(&format!("quorate: {:#}", exit.error));
+    ExitCode::from(exit.code)
+}

@@ -1,0 +1,127 @@
+//! `quorate start`: one frontend.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, table};
+use crate::config::{self, Config, Settings};
+use crate::server::{Frontend, StartOptions};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Configuration file with lines of key = value
+    #[arg(long, env = "QUORATE_CONF")]
+    conf: Option<PathBuf>,
+    /// Frontends to join through, as host:edit_log_port; needed at the first start only
+    #[arg(long, value_delimiter = ',')]
+    helper: Vec<String>,
+    /// Component file of the first module of a new cluster, instead of the catalog
+    #[arg(long)]
+    module: Option<PathBuf>,
+    /// A configuration key and its value, as key=value; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Stop when standard input is closed
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+pub async fn run(arguments: Arguments) -> Result<(), Exit> {
+    let (config, warnings) = configuration(&arguments).map_err(|error| Exit::new(2, error))?;
+    start_log(&config).map_err(|error| Exit::new(2, error))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let stop = CancellationToken::new();
+    tokio::spawn(wait_for_stop(stop.clone(), arguments.stop_with_stdin));
+    let options = StartOptions { config, helpers: arguments.helper, module: arguments.module };
+    let frontend = Frontend::start(options, stop.clone())
+        .await
+        .map_err(|error| Exit::new(error.exit_code(), error))?;
+    let identity = frontend.identity();
+    tracing::info!("frontend {} of cluster {} serves", identity.node, identity.cluster);
+    let failed = tokio::select! {
+        () = stop.cancelled() => None,
+        reason = frontend.failed() => Some(reason),
+    };
+    match failed {
+        None => {
+            tracing::info!("stopping");
+            frontend.stop().await;
+            Ok(())
+        }
+        // What failed cannot be trusted to end in order; what is acknowledged is on disk.
+        Some(reason) => Err(Exit::new(1, anyhow!("this frontend cannot go on: {reason}"))),
+    }
+}
+
+fn configuration(arguments: &Arguments) -> anyhow::Result<(Config, Vec<String>)> {
+    let mut settings = Settings::new();
+    let mut warnings = Vec::new();
+    if let Some(path) = &arguments.conf {
+        (settings, warnings) = read_file(path)?;
+    }
+    settings.extend(config::from_environment(std::env::vars()));
+    for flag in &arguments.settings {
+        let (parsed, unknown) = config::parse("--set", flag)?;
+        if let Some(unknown) = unknown.first() {
+            return Err(anyhow!("{unknown}"));
+        }
+        settings.extend(parsed);
+    }
+    Ok((Config::from_settings(&settings)?, warnings))
+}
+
+fn read_file(path: &Path) -> anyhow::Result<(Settings, Vec<String>)> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(config::parse(&path.display().to_string(), &text)?)
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.sys_log_level)
+        .with_context(|| format!("sys_log_level is '{}'", config.sys_log_level))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init()
+        .map_err(|error| anyhow!("start the log: {error}"))
+}
+
+/// Cancels `stop` at the first signal; the second one ends the process at once.
+async fn wait_for_stop(stop: CancellationToken, with_stdin: bool) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        table::complain("quorate: signals cannot be received");
+        return;
+    };
+    let stdin_closed = async {
+        if !with_stdin {
+            std::future::pending::<()>().await;
+        }
+        // A thread of its own: a read from standard input cannot be cancelled.
+        let (closed, wait) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = closed.send(());
+        });
+        let _ = wait.await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = stdin_closed => {}
+    }
+    stop.cancel();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    std::process::exit(1);
+}

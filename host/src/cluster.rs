@@ -1,0 +1,131 @@
+//! The frontends as a cluster: how one begins, who belongs to it, how each of them is.
+//!
+//! Raft knows voters by id and address; the replicated registry knows frontends by name, ports and
+//! kind. This layer keeps the two together:
+//!
+//! - [`bootstrap`]: a first frontend founds the cluster, a later one joins it through a helper.
+//! - [`membership`]: the leader turns registered followers into learners and, once they have caught
+//!   up, into voters. What is to be done follows from registry and membership alone, so a new
+//!   leader goes on where the old one stopped.
+//! - [`modules`]: installs modules through the log; every frontend tries an installed module and
+//!   says through the log whether it can run it.
+//! - [`status`]: how each frontend is, asked directly; nothing of it is logged, so an idle cluster
+//!   writes nothing.
+
+pub mod bootstrap;
+pub mod frontends;
+pub mod membership;
+pub mod modules;
+pub mod service;
+pub mod status;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use quorate_wire::Failure;
+use tokio::time::Instant;
+
+use crate::machine::Machine;
+use crate::raft::Node;
+use crate::storage::Identity;
+use crate::types::{Action, Frontend, HostCommand, Lsn, Outcome};
+
+/// How long a background task waits for one of its commands before it looks at the state anew.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Version of this program, as `SHOW FRONTENDS` prints it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// This frontend's part in its cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identity: Identity,
+    frontend: Frontend,
+    machine: Machine,
+    node: Node,
+    channels: status::Channels,
+    started_us: u64,
+}
+
+impl Cluster {
+    /// Puts the parts together. `frontend` is this frontend as it is to be registered: address,
+    /// ports, version. `started_us` is the wall clock in microseconds since 1970.
+    pub fn new(
+        identity: Identity,
+        frontend: Frontend,
+        machine: Machine,
+        node: Node,
+        started_us: u64,
+    ) -> Self {
+        let channels = status::Channels::default();
+        let inner = Inner { identity, frontend, machine, node, channels, started_us };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Who this frontend is.
+    pub fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    /// The replicated state.
+    pub fn machine(&self) -> &Machine {
+        &self.inner.machine
+    }
+
+    /// The consensus.
+    pub fn node(&self) -> &Node {
+        &self.inner.node
+    }
+
+    /// Proposes a command of the host and waits until this frontend has applied it.
+    ///
+    /// # Errors
+    /// A refusal by the state, no leader before the deadline, or an unknown outcome.
+    pub async fn run(
+        &self,
+        caller: &str,
+        command: HostCommand,
+        deadline: Instant,
+    ) -> Result<Lsn, Failure> {
+        let proposer = self.inner.node.proposer();
+        let proposed = proposer.propose(caller, Action::Host(command), deadline).await;
+        let (lsn, outcome) = proposed.map_err(|error| error.failure())?;
+        match outcome {
+            Outcome::Applied(_) => {}
+            Outcome::Refused(failure) => return Err(failure),
+            Outcome::Rejected(rejection) => return Err(rejection.failure()),
+        }
+        self.wait_applied(lsn, deadline).await?;
+        Ok(lsn)
+    }
+
+    /// Waits until this frontend has applied an LSN.
+    ///
+    /// # Errors
+    /// When the deadline passes first.
+    pub async fn wait_applied(&self, lsn: Lsn, deadline: Instant) -> Result<(), Failure> {
+        self.inner.machine.wait_applied(lsn, deadline.into_std()).await.map_err(|_| {
+            let applied = self.inner.machine.applied().lsn;
+            let message = format!(
+                "this frontend has applied LSN {applied} and did not reach {lsn} in time; \
+                 ask another frontend or raise query_timeout"
+            );
+            Failure::new(1205, "HY000", message)
+        })
+    }
+}
+
+/// This machine's clock in microseconds since 1970. Shown to people, never applied.
+pub fn wall_clock_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The deadline of one command of a background task.
+fn command_deadline() -> Instant {
+    Instant::now() + COMMAND_TIMEOUT
+}

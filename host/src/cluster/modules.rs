@@ -1,0 +1,177 @@
+//! Modules on their way into the cluster.
+//!
+//! A module is installed through the log, in chunks, so that every frontend has it whatever
+//! happened to it meanwhile. Each frontend then compiles and tries it beside its work and says
+//! through the log whether it can run it. Activation counts those words, from the state, at its
+//! own LSN.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_wire::Failure;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Cluster, command_deadline};
+use crate::types::{HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
+
+/// Bytes of a module's file per log entry.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Largest module file; more is refused before anything is logged.
+pub const MODULE_BYTES_MAX: usize = 16 << 20;
+/// MySQL error of a module that this cluster cannot use.
+pub const UNUSABLE: u16 = 1126;
+/// Between two looks for acknowledgements.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// An installed module.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// What the cluster records of it.
+    pub manifest: ModuleManifest,
+    /// LSN of its installation.
+    pub lsn: Lsn,
+    /// What each frontend said of it so far.
+    pub acknowledgements: BTreeMap<NodeId, Option<String>>,
+}
+
+impl Cluster {
+    /// Checks a module here, installs it through the log and waits until every voter has
+    /// acknowledged or refused it, or the deadline passes. Installing the same file again is no
+    /// error.
+    ///
+    /// # Errors
+    /// [`UNUSABLE`] for a file that is no usable module; a refusal by the state; no leader.
+    pub async fn install(
+        &self,
+        caller: &str,
+        component: Bytes,
+        deadline: Instant,
+    ) -> Result<Installed, Failure> {
+        if component.len() > MODULE_BYTES_MAX {
+            let message = format!(
+                "the module has {} bytes; at most {MODULE_BYTES_MAX} are accepted",
+                component.len()
+            );
+            return Err(Failure::new(UNUSABLE, "HY000", message));
+        }
+        let manifest = self.inspect(component.clone()).await?;
+        let chunks = component.len().div_ceil(CHUNK_BYTES);
+        for index in 0..chunks {
+            let end = component.len().min((index + 1) * CHUNK_BYTES);
+            let bytes = component.slice(index * CHUNK_BYTES..end);
+            let index = u32::try_from(index).expect("a module has few chunks");
+            let command = HostCommand::PutModuleChunk { digest: manifest.digest, index, bytes };
+            self.run(caller, command, deadline).await?;
+        }
+        let lsn = self.run(caller, HostCommand::InstallModule(manifest.clone()), deadline).await?;
+        let acknowledgements = self.acknowledgements(manifest.digest, deadline).await;
+        Ok(Installed { manifest, lsn, acknowledgements })
+    }
+
+    /// Loads the module here, off the async threads, before anything is logged.
+    async fn inspect(&self, component: Bytes) -> Result<ModuleManifest, Failure> {
+        let machine = self.machine().clone();
+        let inspected = tokio::task::spawn_blocking(move || {
+            let digest = ModuleDigest(Sha256::digest(&component).into());
+            let module = machine.inspect_module(&component)?;
+            let description = module.description().pack().into();
+            Ok(ModuleManifest { digest, size_bytes: component.len() as u64, description })
+        })
+        .await
+        .map_err(|_| Failure::new(1105, "HY000", "inspecting the module was interrupted"))?;
+        inspected.map_err(|error: crate::runtime::LoadError| {
+            Failure::new(UNUSABLE, "HY000", format!("the file is no usable module: {error}"))
+        })
+    }
+
+    async fn acknowledgements(
+        &self,
+        digest: ModuleDigest,
+        deadline: Instant,
+    ) -> BTreeMap<NodeId, Option<String>> {
+        loop {
+            let given: BTreeMap<_, _> = self
+                .machine()
+                .view()
+                .modules()
+                .into_iter()
+                .find(|module| module.manifest.digest == digest)
+                .map(|module| module.acknowledgements.into_iter().collect())
+                .unwrap_or_default();
+            let voters = self.node().status().voters;
+            if voters.iter().all(|voter| given.contains_key(voter)) || Instant::now() >= deadline {
+                return given;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Tries every installed module that this frontend has said nothing about yet, and says so.
+    /// Runs until told to stop.
+    pub async fn acknowledge_modules(&self, stop: CancellationToken) {
+        let mut applied = self.machine().subscribe();
+        while !stop.is_cancelled() {
+            let mine = self.identity().node;
+            let registered = self.machine().view().frontend(mine).is_some();
+            let waiting = self.machine().view().modules().into_iter().find(|module| {
+                registered && module.acknowledgements.iter().all(|(node, _)| *node != mine)
+            });
+            if let Some(module) = waiting {
+                self.acknowledge(module.manifest.digest).await;
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = applied.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn acknowledge(&self, digest: ModuleDigest) {
+        let machine = self.machine().clone();
+        let tried = tokio::task::spawn_blocking(move || machine.load_module(digest)).await;
+        let refusal = match tried {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("trying the module was interrupted".to_owned()),
+        };
+        let node = self.identity().node;
+        let command = HostCommand::AcknowledgeModule { node, digest, refusal };
+        if let Err(failure) = self.run("", command, command_deadline()).await {
+            tracing::debug!("acknowledging module {} goes on: {failure}", digest.short());
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Makes an installed module the active one.
+    ///
+    /// # Errors
+    /// A refusal by the state: another module was activated meanwhile, a voter has not acknowledged
+    /// it, its migration failed. The old module then stays active.
+    pub async fn activate(
+        &self,
+        caller: &str,
+        digest: ModuleDigest,
+        force: bool,
+        deadline: Instant,
+    ) -> Result<Lsn, Failure> {
+        let expected = self.machine().view().active().map(|active| active.digest);
+        let command = HostCommand::ActivateModule { digest, expected, force };
+        self.run(caller, command, deadline).await
+    }
+}
+
+/// Installs and activates a cluster's first module.
+pub(super) async fn activate_first(cluster: &Cluster, component: &[u8]) -> Result<(), Failure> {
+    let deadline = command_deadline();
+    let component = Bytes::copy_from_slice(component);
+    let installed = cluster.install("", component, deadline).await?;
+    cluster.activate("", installed.manifest.digest, false, deadline).await.map(|_| ())
+}

@@ -1,0 +1,225 @@
+//! What an operator may set: `fe.conf`, environment, flags.
+//!
+//! Three sources, later ones win: the file (`key = value` lines with StarRocks' key names), the
+//! environment (`QUORATE_` and the key in upper case), the command line (`--key value`). All three
+//! meet in one table, [`keys::KEYS`], so a key works everywhere or nowhere.
+//!
+//! Nothing here can change an outcome below the log: two frontends with different configurations
+//! still apply every entry alike.
+
+mod file;
+mod keys;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+pub use file::parse;
+pub use keys::{KEYS, Key};
+
+/// Timing of elections; see `raft::Profile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElectionProfile {
+    /// One machine: a dead leader is replaced in about 0.3 s.
+    Fast,
+    /// One site: about 0.5 s.
+    Lan,
+    /// Slow disks or several sites: about 2 s.
+    Wan,
+}
+
+/// The configuration of one frontend, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Data directory. Default `meta`.
+    pub meta_dir: PathBuf,
+    /// Address that every port binds to. Default 127.0.0.1, because users and TLS do not exist yet.
+    pub bind_address: IpAddr,
+    /// Host name or address under which the other frontends and clients reach this one. Default:
+    /// `bind_address`.
+    pub frontend_address: String,
+    /// Port for the other frontends. Default 9010.
+    pub edit_log_port: u16,
+    /// gRPC port for clients. Default 9020.
+    pub rpc_port: u16,
+    /// MySQL port. Default 9030.
+    pub query_port: u16,
+    /// HTTP port. Default 8030.
+    pub http_port: u16,
+    /// Timing of elections. Default `fast` on a loopback address, else `lan`.
+    pub election_profile: ElectionProfile,
+    /// Most client sessions at once, over all front doors. Default 4096; one more gets error 1040.
+    pub qe_max_connection: usize,
+    /// Most memory in bytes that the rows of one SELECT may take. Default 256 MiB.
+    pub query_mem_limit: usize,
+    /// What goes to standard error: a `tracing` filter. Default `info`.
+    pub sys_log_level: String,
+    /// Free disk space in bytes below which writes are refused. Default 512 MiB.
+    pub min_free_disk_bytes: u64,
+}
+
+/// A configuration that cannot be used, in one line for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{source_name}: {message}")]
+pub struct ConfigError {
+    /// The file and line, the variable or the flag.
+    pub source_name: String,
+    /// What is wrong with it, and what would be right.
+    pub message: String,
+}
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// As written.
+    pub value: String,
+    /// `fe.conf:3`, `QUORATE_HTTP_PORT`, `--http_port`.
+    pub source_name: String,
+}
+
+/// Values by key; a later source replaces an earlier one.
+pub type Settings = BTreeMap<String, Setting>;
+
+impl Config {
+    /// Checks settings and fills in the defaults.
+    ///
+    /// # Errors
+    /// The first value that is not what its key takes.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        let get = |key: &str| Value { key: keys::find(key), setting: settings.get(key) };
+        let bind_address: IpAddr = get("bind_address").parsed("an IP address")?;
+        let fallback = if bind_address.is_loopback() { "fast" } else { "lan" };
+        let election_profile = match get("election_profile").or(fallback) {
+            "fast" => ElectionProfile::Fast,
+            "lan" => ElectionProfile::Lan,
+            "wan" => ElectionProfile::Wan,
+            _ => return Err(get("election_profile").wrong("fast, lan or wan")),
+        };
+        let config = Self {
+            meta_dir: get("meta_dir").text().into(),
+            bind_address,
+            frontend_address: get("frontend_address").or(&bind_address.to_string()).to_owned(),
+            edit_log_port: get("edit_log_port").port()?,
+            rpc_port: get("rpc_port").port()?,
+            query_port: get("query_port").port()?,
+            http_port: get("http_port").port()?,
+            election_profile,
+            qe_max_connection: get("qe_max_connection").parsed("a number")?,
+            query_mem_limit: get("query_mem_limit").parsed("a number of bytes")?,
+            sys_log_level: get("sys_log_level").text().to_owned(),
+            min_free_disk_bytes: get("min_free_disk_bytes").parsed("a number of bytes")?,
+        };
+        config.check_ports_differ(settings)?;
+        Ok(config)
+    }
+
+    fn check_ports_differ(&self, settings: &Settings) -> Result<(), ConfigError> {
+        let ports = [
+            ("edit_log_port", self.edit_log_port),
+            ("rpc_port", self.rpc_port),
+            ("query_port", self.query_port),
+            ("http_port", self.http_port),
+        ];
+        for (at, (key, port)) in ports.iter().enumerate() {
+            if let Some((other, _)) = ports[..at].iter().find(|(_, taken)| taken == port) {
+                let source_name =
+                    settings.get(*key).map_or("defaults", |setting| &setting.source_name);
+                return Err(ConfigError {
+                    source_name: source_name.to_owned(),
+                    message: format!("{key} and {other} are both {port}; each needs its own port"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Settings from the environment, of which only `QUORATE_*` with the name of a key count.
+pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Settings {
+    variables
+        .filter_map(|(name, value)| {
+            let key = name.strip_prefix("QUORATE_")?.to_ascii_lowercase();
+            KEYS.iter().any(|known| known.name == key).then(|| (key, (name, value)))
+        })
+        .map(|(key, (name, value))| (key, Setting { value, source_name: name }))
+        .collect()
+}
+
+struct Value<'a> {
+    key: &'static Key,
+    setting: Option<&'a Setting>,
+}
+
+impl Value<'_> {
+    fn text(&self) -> &str {
+        self.or(self.key.default)
+    }
+
+    fn or<'b>(&'b self, default: &'b str) -> &'b str {
+        self.setting.map_or(default, |setting| &setting.value)
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, expected: &str) -> Result<T, ConfigError> {
+        self.text().parse().map_err(|_| self.wrong(expected))
+    }
+
+    fn port(&self) -> Result<u16, ConfigError> {
+        match self.parsed("a port between 1 and 65535")? {
+            0 => Err(self.wrong("a port between 1 and 65535")),
+            port => Ok(port),
+        }
+    }
+
+    fn wrong(&self, expected: &str) -> ConfigError {
+        ConfigError {
+            source_name: self
+                .setting
+                .map_or_else(|| "defaults".to_owned(), |setting| setting.source_name.clone()),
+            message: format!("{} is '{}', but takes {expected}", self.key.name, self.text()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        let setting = |value: &str| Setting { value: value.into(), source_name: "test".into() };
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), setting(value))).collect()
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_its_key_is_named_with_its_source() {
+        for (key, value) in
+            [("http_port", "x"), ("http_port", "0"), ("http_port", "70000"), ("bind_address", "h")]
+        {
+            let error = Config::from_settings(&settings(&[(key, value)])).unwrap_err();
+            assert_eq!(error.source_name, "test");
+            assert!(error.message.contains(key) && error.message.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_services_cannot_share_a_port() {
+        let error = Config::from_settings(&settings(&[("rpc_port", "9030")])).unwrap_err();
+        assert!(error.message.contains("9030"), "{error}");
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_key_table() {
+        let config = Config::from_settings(&Settings::new()).unwrap();
+        assert_eq!((config.edit_log_port, config.http_port), (9010, 8030));
+        assert_eq!(config.frontend_address, "127.0.0.1");
+        assert_eq!(config.election_profile, ElectionProfile::Fast);
+    }
+
+    #[test]
+    fn only_known_keys_are_taken_from_the_environment() {
+        let variables = [("QUORATE_HTTP_PORT", "1"), ("QUORATE_OTHER", "2"), ("PATH", "3")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let found = from_environment(variables.into_iter());
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["http_port"]);
+    }
+}

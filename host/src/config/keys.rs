@@ -1,0 +1,40 @@
+//! Every configuration key, once.
+
+/// A configuration key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its name, as in `fe.conf`.
+    pub name: &'static str,
+    /// Its value when nothing is set; empty when that depends on other keys.
+    pub default: &'static str,
+    /// What it does, for `--help` and `ADMIN SHOW FRONTEND CONFIG`.
+    pub help: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, help: &'static str) -> Key {
+    Key { name, default, help }
+}
+
+/// All keys, in the order of `--help`.
+pub const KEYS: &[Key] = &[
+    key("meta_dir", "meta", "data directory"),
+    key("bind_address", "127.0.0.1", "address that every port binds to"),
+    key("frontend_address", "", "host under which others reach this frontend"),
+    key("edit_log_port", "9010", "port for the other frontends"),
+    key("rpc_port", "9020", "gRPC port for clients"),
+    key("query_port", "9030", "MySQL port"),
+    key("http_port", "8030", "HTTP port"),
+    key("election_profile", "", "timing of elections: fast, lan or wan"),
+    key("qe_max_connection", "4096", "most client sessions at once"),
+    key("query_mem_limit", "268435456", "most bytes that one SELECT may take"),
+    key("sys_log_level", "info", "what goes to standard error: a log filter"),
+    key("min_free_disk_bytes", "536870912", "free disk space below which writes are refused"),
+];
+
+/// The key of that name.
+///
+/// # Panics
+/// When there is none: callers name keys in their code.
+pub(super) fn find(name: &str) -> &'static Key {
+    KEYS.iter().find(|key| key.name == name).expect("every key in use is in the table")
+}

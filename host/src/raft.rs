@@ -1,0 +1,50 @@
+//! Consensus between frontends: one log, agreed on by a majority.
+//!
+//! openraft decides; this layer gives it a log ([`RaftLogStorage`](openraft::storage::RaftLogStorage)),
+//! a state machine ([`Apply`]), a network (gRPC) and settings, and offers what the layers above
+//! need: [`Node`] (start, membership, status), [`Proposer`] (run a command exactly once, from any
+//! frontend) and [`ReadIndex`] (what a linearizable read must have seen).
+//!
+//! ```text
+//!  propose ──> queue ──> packer ──(leads)──> openraft ──> log, peers ──> apply thread ──> outcomes
+//!                          │ ▲
+//!               (follows)  ▼ │
+//!                     forward stream ──> the leader's queue
+//! ```
+//!
+//! Invariants:
+//! - A message is acted on only if its cluster, generation and target are this frontend's.
+//! - What failed in transport is never taken for an answer of a peer.
+//! - A command is reported as not run only if no log can hold it.
+//! - Clock and entropy enter here, as an entry's header, and nowhere below.
+//!
+//! Limits of this version: no snapshots, so the log is never purged, and a frontend that lost its
+//! data joins by replaying all of it.
+
+mod apply;
+mod config;
+mod fence;
+mod forward;
+mod leadership;
+mod network;
+mod node;
+mod proposer;
+mod read_index;
+mod service;
+mod state_machine;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use apply::{Apply, ApplyError};
+pub use config::Profile;
+pub use fence::{Fence, ROUTE_KEY};
+pub use leadership::{Leader, Leadership};
+pub use network::{MESSAGE_BYTES_MAX, incoming, server};
+pub use node::{MemberError, Node, NodeOptions, NodeStatus, StartError};
+pub use proposer::{ProposeError, Proposer, Stamp};
+pub use read_index::{ReadError, ReadIndex};
+pub use service::{PeerService, Service};
+
+type Raft = openraft::Raft<crate::types::TypeConfig, state_machine::StateMachine>;

@@ -1,0 +1,105 @@
+//! openraft's settings, each with its reason.
+
+use std::time::Duration;
+
+use openraft::{Config, ConfigError, SnapshotPolicy, StepDownPolicy};
+
+use crate::types::ENTRY_COMMANDS_MAX;
+
+/// How patient elections are. A follower starts one after the longest timeout plus a random one
+/// between the two (openraft's lease is the longest timeout), so failover takes one to two times
+/// the longest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// All frontends on one machine, or on quick disks and a quiet network: failover in about
+    /// 250 ms. Anything shorter elects needlessly when a busy machine wakes threads 4 to 8 ms late.
+    #[default]
+    Fast,
+    /// A local network: failover in about half a second.
+    Lan,
+    /// Slow disks or several sites: failover in about two seconds.
+    Wan,
+}
+
+impl Profile {
+    /// Heartbeat interval, shortest and longest election timeout, in milliseconds.
+    fn timers_ms(self) -> (u64, u64, u64) {
+        match self {
+            Self::Fast => (25, 80, 160),
+            Self::Lan => (50, 150, 300),
+            Self::Wan => (150, 600, 1200),
+        }
+    }
+
+    /// The longest election timeout, which is also how long a leader's lease lasts.
+    pub fn lease(self) -> Duration {
+        Duration::from_millis(self.timers_ms().2)
+    }
+}
+
+/// All settings of the consensus. What is not named here does not matter without snapshots.
+pub(super) fn config(profile: Profile) -> Result<Config, ConfigError> {
+    let (heartbeat, shortest, longest) = profile.timers_ms();
+    Config {
+        cluster_name: "quorate".to_owned(),
+        heartbeat_interval: heartbeat,
+        election_timeout_min: shortest,
+        election_timeout_max: longest,
+        // Every tick sends one: with at most seven voters that is cheap, and it keeps the lease
+        // alive under a load that replication answers slowly.
+        heartbeat_min_interval: Some(0),
+        // A leader that restarted could give log ids that its followers hold to other entries,
+        // because entries are replicated before they are durable here.
+        enable_leader_restore: Some(false),
+        // A frontend that was cut off must not depose a working leader when it returns.
+        enable_pre_vote: Some(true),
+        // Without it, a leader that lost its majority can keep a connected majority from electing
+        // by the heartbeats that still reach one of them. The smallest that openraft allows.
+        quorum_loss_probe_interval: Some(2 * longest),
+        // A follower whose log went backwards lost acknowledged entries: never paper over it.
+        allow_log_reversion: None,
+        // A returning peer is found within half a second at most; the default waits up to one.
+        backoff: "10ms 20ms 50ms ...500ms".to_owned(),
+        // Requests and appends are bounded in bytes by the log reader, so the counts may be high.
+        max_payload_entries: 4096,
+        max_append_entries: Some(4096),
+        // Messages waiting for openraft's task. Each is at most one entry of 1 MiB and the
+        // proposer keeps only a few in flight, so their bytes are bounded elsewhere.
+        api_channel_size: Some(65_536),
+        api_batch_capacity: 4096,
+        // The sync in flight is the batching window; waiting longer only adds latency.
+        api_batch_linger_ms: 0,
+        // Snapshots are not taken in this version, and so the log is never purged. The default
+        // would take ten a second.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: 100_000,
+        purge_batch_size: 10_000,
+        install_snapshot_timeout: 60_000,
+        // Within this distance a learner counts as caught up.
+        replication_lag_threshold: ENTRY_COMMANDS_MAX as u64,
+        // A removed leader hands over instead of leaving the cluster to a timeout.
+        removed_leader_step_down: StepDownPolicy::After(longest),
+        ..Config::default()
+    }
+    .validate()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_settings_that_safety_rests_on_are_set() {
+        for profile in [Profile::Fast, Profile::Lan, Profile::Wan] {
+            let config = config(profile).unwrap();
+            assert_eq!(config.enable_leader_restore, Some(false));
+            assert_eq!(config.enable_pre_vote, Some(true));
+            assert_eq!(config.allow_log_reversion, None);
+            assert_eq!(config.snapshot_policy, SnapshotPolicy::Never);
+            assert_eq!(config.quorum_loss_probe_interval, Some(2 * config.election_timeout_max));
+            assert_eq!(profile.lease(), Duration::from_millis(config.election_timeout_max));
+            assert!(config.election_timeout_min >= 3 * config.heartbeat_interval);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Commands from a frontend that does not lead to the one that does.
+//!
+//! One stream per follower and leader. A request carries a group of commands, packed as for an
+//! entry; the leader queues it beside its own commands and replies when all of it has an outcome.
+//! If the stream breaks, what was sent and not answered has an unknown outcome; its proposers try
+//! again with the same request ids.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use quorate_wire::{DecodeError, Reader, Writer};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::leadership::Leadership;
+use super::network::Remote;
+use super::proposer::{Answer, Pack, Queue};
+use crate::proto::peer::{Fate, ForwardReply, ForwardRequest};
+use crate::types::{ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
+
+/// Most groups of one follower under way; it packs more commands into the next ones meanwhile.
+pub(super) const GROUPS_MAX: usize = 2;
+/// How long the leader may take to accept the stream.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A follower's stream to the leader.
+pub(super) struct Link {
+    requests: mpsc::Sender<ForwardRequest>,
+    replies: Streaming<ForwardReply>,
+    pending: BTreeMap<u64, Pack>,
+    groups: u64,
+}
+
+impl Link {
+    /// Opens the stream. Nothing is sent on it before it is accepted.
+    pub async fn open(leader: &Remote) -> Result<Self, Status> {
+        let (requests, queue) = mpsc::channel(GROUPS_MAX);
+        let mut client = leader.bulk();
+        let call = client.forward(leader.request(ReceiverStream::new(queue)));
+        let replies = timeout(OPEN_TIMEOUT, call)
+            .await
+            .map_err(|_| Status::unavailable("the leader did not accept the stream"))??
+            .into_inner();
+        Ok(Self { requests, replies, pending: BTreeMap::new(), groups: 0 })
+    }
+
+    /// How many groups are under way.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Sends a group. False: the stream is broken, and the group was not sent.
+    pub async fn submit(&mut self, mut pack: Pack) -> bool {
+        let Ok(slot) = self.requests.reserve().await else {
+            pack.not_appended();
+            return false;
+        };
+        self.groups += 1;
+        let commands = mem::take(&mut pack.commands);
+        self.pending.insert(self.groups, pack);
+        slot.send(ForwardRequest { group: self.groups, commands });
+        true
+    }
+
+    /// Waits for a reply and hands it out. False: the stream is broken. Cancel safe.
+    pub async fn settle(&mut self) -> bool {
+        let reply = match self.replies.message().await {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return false,
+            Err(status) => {
+                tracing::debug!(%status, "the stream to the leader broke");
+                return false;
+            }
+        };
+        let Some(pack) = self.pending.remove(&reply.group) else { return false };
+        match reply.fate() {
+            Fate::Unknown => drop(pack),
+            Fate::NotAppended => pack.not_appended(),
+            Fate::Answered => match unpack(&reply.outcomes) {
+                Ok(outcomes) => pack.answer(&outcomes.into()),
+                Err(error) => {
+                    tracing::error!(%error, "the leader's outcomes are malformed");
+                    return false;
+                }
+            },
+        }
+        true
+    }
+}
+
+fn pack(outcomes: &[(Lsn, Outcome)]) -> Bytes {
+    let mut out = Writer::new();
+    out.count(outcomes.len());
+    for (lsn, outcome) in outcomes {
+        lsn.encode(&mut out);
+        outcome.encode(&mut out);
+    }
+    out.finish().into()
+}
+
+fn unpack(packed: &[u8]) -> Result<Vec<(Lsn, Outcome)>, DecodeError> {
+    let mut input = Reader::new(packed);
+    let outcomes = (0..input.count()?)
+        .map(|_| Ok((Lsn::decode(&mut input)?, Outcome::decode(&mut input)?)))
+        .collect::<Result<_, DecodeError>>()?;
+    input.finish()?;
+    Ok(outcomes)
+}
+
+/// The leader's side of a stream: queues every group in the order of arrival, and replies to each
+/// when it is done.
+pub(super) fn serve(
+    requests: Streaming<ForwardRequest>,
+    queue: Arc<Queue>,
+    leadership: watch::Receiver<Leadership>,
+) -> impl Stream<Item = Result<ForwardReply, Status>> + Send {
+    requests
+        .map(move |request| {
+            let queued = request.and_then(|request| accept(request, &queue, &leadership));
+            async move {
+                let (group, commands, answer) = queued?;
+                let (fate, outcomes) = match answer.await {
+                    Ok(Answer::Outcomes { all, first }) => {
+                        (Fate::Answered, pack(&all[first..first + commands]))
+                    }
+                    Ok(Answer::NotAppended) => (Fate::NotAppended, Bytes::new()),
+                    Err(_unanswered) => (Fate::Unknown, Bytes::new()),
+                };
+                Ok(ForwardReply { group, fate: fate.into(), outcomes })
+            }
+        })
+        .buffer_unordered(GROUPS_MAX)
+}
+
+type Accepted = (u64, usize, oneshot::Receiver<Answer>);
+
+fn accept(
+    request: ForwardRequest,
+    queue: &Queue,
+    leadership: &watch::Receiver<Leadership>,
+) -> Result<Accepted, Status> {
+    let commands = request.commands.len();
+    let bytes: usize = request.commands.iter().map(Bytes::len).sum();
+    if commands == 0 || commands > ENTRY_COMMANDS_MAX || bytes > ENTRY_BYTES_MAX {
+        return Err(Status::invalid_argument(format!(
+            "a group of {commands} commands, {bytes} bytes"
+        )));
+    }
+    let answer = if leadership.borrow().is_leader {
+        queue.push_forwarded(request.commands)
+    } else {
+        let (reply, answer) = oneshot::channel();
+        let _ = reply.send(Answer::NotAppended);
+        answer
+    };
+    Ok((request.group, commands, answer))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::types::Rejection;
+
+    #[test]
+    fn cut_outcomes_are_refused_and_whole_ones_come_back() {
+        let outcomes = [
+            (Lsn(3), Outcome::Applied(Bytes::from_static(b"reply"))),
+            (Lsn(2), Outcome::Rejected(Rejection::Stale)),
+        ];
+        let packed = pack(&outcomes);
+        for length in 0..packed.len() {
+            assert!(unpack(&packed[..length]).is_err());
+        }
+        assert_eq!(unpack(&packed).unwrap(), outcomes);
+    }
+}

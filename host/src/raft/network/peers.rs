@@ -1,0 +1,118 @@
+//! Connections to the other frontends, shared by everything here that calls them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tonic::Request;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Endpoint, Server};
+
+use crate::proto::peer::peer_client::PeerClient;
+use crate::raft::fence::{Fence, ROUTE_KEY};
+use crate::types::NodeId;
+
+/// Largest message between frontends, both ways. The log reader hands out at most a quarter of it
+/// at once, and an entry is at most 1 MiB, so reaching it is a defect; the call fails.
+pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
+/// What may be under way to a peer unread, per stream and per connection.
+const WINDOW_BYTES: (u32, u32) = (4 << 20, 16 << 20);
+/// A silent connection is asked for a sign of life after this time, and given up after as long.
+const KEEPALIVE: Duration = Duration::from_secs(1);
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// One peer: its connections and what is stamped on every call to it. Connections are made when
+/// first used, and again after they broke.
+pub(in crate::raft) struct Remote {
+    address: String,
+    route: AsciiMetadataValue,
+    bulk: PeerClient<Channel>,
+    control: PeerClient<Channel>,
+}
+
+impl Remote {
+    fn new(address: &str, route: AsciiMetadataValue) -> Result<Self, tonic::transport::Error> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))?
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(WINDOW_BYTES.0)
+            .initial_connection_window_size(WINDOW_BYTES.1);
+        let client = || {
+            PeerClient::new(endpoint.connect_lazy())
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        };
+        Ok(Self { address: address.to_owned(), route, bulk: client(), control: client() })
+    }
+
+    /// For streams of entries and commands.
+    pub fn bulk(&self) -> PeerClient<Channel> {
+        self.bulk.clone()
+    }
+
+    /// For small calls that must not wait.
+    pub fn control(&self) -> PeerClient<Channel> {
+        self.control.clone()
+    }
+
+    /// A call to this peer, with its route.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert(ROUTE_KEY, self.route.clone());
+        request
+    }
+}
+
+/// All peers that were called so far. One whose address changed gets new connections.
+pub(in crate::raft) struct Peers {
+    fence: Arc<Fence>,
+    remotes: Mutex<BTreeMap<NodeId, Arc<Remote>>>,
+}
+
+impl Peers {
+    pub fn new(fence: Arc<Fence>) -> Self {
+        Self { fence, remotes: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The peer with this id at this address.
+    ///
+    /// # Errors
+    /// When the address is not `host:port`.
+    pub fn get(&self, node: NodeId, address: &str) -> Result<Arc<Remote>, String> {
+        let mut remotes = self.remotes.lock();
+        if let Some(remote) = remotes.get(&node).filter(|remote| remote.address == address) {
+            return Ok(remote.clone());
+        }
+        let remote = Remote::new(address, self.fence.stamp(node))
+            .map_err(|error| format!("frontend {node}: address '{address}': {error}"))?;
+        let remote = Arc::new(remote);
+        remotes.insert(node, remote.clone());
+        Ok(remote)
+    }
+
+    /// Forgets the peers that are not among these.
+    pub fn retain(&self, keep: impl Fn(NodeId) -> bool) {
+        self.remotes.lock().retain(|node, _| keep(*node));
+    }
+}
+
+/// A gRPC server with the settings that traffic between frontends needs.
+pub fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .initial_stream_window_size(WINDOW_BYTES.0)
+        .initial_connection_window_size(WINDOW_BYTES.1)
+}
+
+/// Connections from other frontends, without Nagle's delay.
+pub fn incoming(listener: TcpListener) -> TcpIncoming {
+    TcpIncoming::from(listener).with_nodelay(Some(true))
+}

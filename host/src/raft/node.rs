@@ -1,0 +1,226 @@
+//! A frontend's part in the consensus: started, changed, watched and stopped here.
+
+mod member;
+mod status;
+mod watch;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{fmt, io};
+
+use openraft::ConfigError;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::Fatal;
+use openraft::storage::RaftLogStorage;
+use tokio::sync::watch::Receiver;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use member::MemberError;
+pub use status::NodeStatus;
+
+use super::apply::Apply;
+use super::config::{Profile, config};
+use super::fence::Fence;
+use super::leadership::Leadership;
+use super::network::{Network, Peers};
+use super::proposer::{Packer, Proposer, Queue, Stamp};
+use super::read_index::{ReadIndex, Reads};
+use super::service::{PeerService, Service};
+use super::state_machine::{Stall, StateMachine};
+use super::{Raft, network};
+use crate::types::{BatchHeader, ClusterId, Generation, NodeId, TypeConfig};
+
+/// How long a stopping leader waits for its successor.
+const HANDOVER_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a stop waits for the apply thread to end its run; then it is left behind.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Who this frontend is, and how it behaves.
+#[derive(Clone)]
+pub struct NodeOptions {
+    /// Its id.
+    pub id: NodeId,
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// Its cluster's generation.
+    pub generation: Generation,
+    /// How patient elections are.
+    pub profile: Profile,
+    /// Names this run of the frontend in request ids: must never have been used before.
+    pub client: u64,
+    /// Headers of the entries that this frontend packs.
+    pub stamp: Stamp,
+}
+
+impl NodeOptions {
+    /// Options with the system's clock and randomness.
+    pub fn new(id: NodeId, cluster: ClusterId, generation: Generation, profile: Profile) -> Self {
+        let stamp = || BatchHeader { time_us: now_us(), entropy: rand::random() };
+        let client = rand::random();
+        Self { id, cluster, generation, profile, client, stamp: Arc::new(stamp) }
+    }
+}
+
+/// The system's clock. Before 1970 it counts as 1970: apply never lets time run backwards anyway.
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for NodeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frontend {} of cluster {}.{}", self.id, self.cluster, self.generation)
+    }
+}
+
+/// Why the consensus could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is impossible.
+    #[error("consensus settings: {0}")]
+    Config(#[from] ConfigError),
+    /// The apply thread could not be started.
+    #[error("start the apply thread: {0}")]
+    Thread(#[from] io::Error),
+    /// The log or the state cannot be read, or contradict each other.
+    #[error("start the consensus: {0}")]
+    Raft(#[from] Fatal<TypeConfig>),
+}
+
+/// A frontend's part in the consensus. It runs on the runtime that started it, until
+/// [`shutdown`](Self::shutdown).
+pub struct Node {
+    id: NodeId,
+    raft: Raft,
+    leadership: Receiver<Leadership>,
+    stall: Receiver<Stall>,
+    proposer: Proposer,
+    reads: ReadIndex,
+    service: Service,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Node {
+    /// Starts from what the log and the state hold, and applies what is known to be committed
+    /// before it returns. A frontend that belongs to no membership yet waits for one: by
+    /// [`initialize`](Self::initialize), or by a leader that adds it.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start<L>(
+        options: NodeOptions,
+        log: L,
+        apply: impl Apply,
+    ) -> Result<Self, StartError>
+    where
+        L: RaftLogStorage<TypeConfig>,
+    {
+        let NodeOptions { id, cluster, generation, profile, client, stamp } = options;
+        let votes_from = Instant::now() + profile.lease();
+        let fence = Arc::new(Fence::new(cluster, generation, id));
+        let peers = Arc::new(Peers::new(fence.clone()));
+        let (stalled, stall) = tokio::sync::watch::channel(None);
+        let state_machine = StateMachine::start(apply, stalled)?;
+        let network = Network { own: id, peers: peers.clone() };
+        let config = Arc::new(config(profile)?);
+        let raft = Raft::new(id, config, network, log, state_machine).await?;
+
+        let (publish, leadership) = tokio::sync::watch::channel(Leadership::default());
+        let queue = Arc::new(Queue::default());
+        let proposer = Proposer::new(client, queue.clone(), leadership.clone());
+        let (reads, asking) = Reads::new(raft.clone(), peers.clone(), id, leadership.clone());
+        let packer = Packer {
+            own: id,
+            raft: raft.clone(),
+            queue: queue.clone(),
+            peers: peers.clone(),
+            leadership: leadership.clone(),
+            stamp,
+        };
+        let watch = watch::Watch { raft: raft.clone(), stall: stall.clone(), peers, publish };
+        let service = Service {
+            raft: raft.clone(),
+            fence,
+            queue,
+            leadership: leadership.clone(),
+            votes_from,
+        };
+
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(watch.run()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(packer.run()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(asking.run()));
+        tasks.close();
+        Ok(Self { id, raft, leadership, stall, proposer, reads, service, stop, tasks })
+    }
+
+    /// This frontend's id.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Who leads and who belongs, as it changes.
+    pub fn watch(&self) -> Receiver<Leadership> {
+        self.leadership.clone()
+    }
+
+    /// Proposes commands.
+    pub fn proposer(&self) -> Proposer {
+        self.proposer.clone()
+    }
+
+    /// Positions for linearizable reads.
+    pub fn read_index(&self) -> ReadIndex {
+        self.reads.clone()
+    }
+
+    /// The service to mount on a [`server`](network::server) at `edit_log_port`.
+    pub fn service(&self) -> PeerService {
+        self.service.clone().mountable()
+    }
+
+    /// Where this frontend stands.
+    pub fn status(&self) -> NodeStatus {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        NodeStatus::of(&metrics, self.leadership.borrow().clone(), self.service.fence.refused())
+    }
+
+    /// Stops. A leader with a successor that has everything hands over first, which costs the
+    /// cluster a few milliseconds instead of an election. Commands under way get their outcome if
+    /// it comes in time.
+    pub async fn shutdown(&self) {
+        // Only a leader knows a successor.
+        if let Some(successor) = watch::successor(&self.raft, self.id) {
+            let mut leadership = self.leadership.clone();
+            let handover = async {
+                self.raft.trigger().transfer_leader(successor).await.ok();
+                let other = |now: &Leadership| {
+                    !now.is_leader && now.leader.as_ref().is_some_and(|leader| leader.id != self.id)
+                };
+                let _ = leadership.wait_for(other).await;
+            };
+            if timeout(HANDOVER_TIMEOUT, handover).await.is_err() {
+                tracing::warn!(%successor, "the successor did not take over in time");
+            }
+        }
+        self.halt().await;
+    }
+
+    /// Stops without handing over.
+    pub(super) async fn halt(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(%error, "consensus did not stop cleanly");
+        }
+        // The apply thread owns the other end, and gives it up when it has ended.
+        let mut stall = self.stall.clone();
+        let ended = async { while stall.changed().await.is_ok() {} };
+        if timeout(STOP_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("the apply thread is still busy");
+        }
+    }
+}

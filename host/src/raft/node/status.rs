@@ -1,0 +1,69 @@
+//! Where a frontend stands, for people and monitoring.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use openraft::{Instant, RaftMetrics};
+
+use crate::raft::leadership::Leadership;
+use crate::types::{LogId, Lsn, NodeId, TypeConfig};
+
+/// Where a frontend stands, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Its id.
+    pub id: NodeId,
+    /// The term of the vote that it holds.
+    pub term: u64,
+    /// The leader it knows.
+    pub leader: Option<NodeId>,
+    /// Whether it leads.
+    pub is_leader: bool,
+    /// Its last log entry; `None`: its log is empty.
+    pub last_lsn: Option<Lsn>,
+    /// The last entry that it knows to be committed.
+    pub committed_lsn: Option<Lsn>,
+    /// The last entry that it has applied.
+    pub applied_lsn: Option<Lsn>,
+    /// Who votes.
+    pub voters: BTreeSet<NodeId>,
+    /// Who receives the log without voting.
+    pub learners: BTreeSet<NodeId>,
+    /// On a leader: the last entry that each member is known to have.
+    pub matched: BTreeMap<NodeId, Option<Lsn>>,
+    /// On a leader: how long ago it last heard from a majority.
+    pub quorum_age: Option<Duration>,
+    /// Why applying is stalled.
+    pub stalled: Option<String>,
+    /// Why consensus has stopped for good.
+    pub stopped: Option<String>,
+    /// How many calls were refused because they were meant for another frontend.
+    pub refused_calls: u64,
+}
+
+impl NodeStatus {
+    pub(super) fn of(
+        metrics: &RaftMetrics<TypeConfig>,
+        known: Leadership,
+        refused_calls: u64,
+    ) -> Self {
+        let lsn = |id: LogId| Lsn(id.index);
+        let matched = metrics.replication.iter().flatten();
+        Self {
+            id: metrics.id,
+            term: metrics.current_term,
+            leader: metrics.current_leader,
+            is_leader: known.is_leader,
+            last_lsn: metrics.last_log_index.map(Lsn),
+            committed_lsn: metrics.local_committed.map(lsn),
+            applied_lsn: metrics.last_applied.map(lsn),
+            voters: known.voters,
+            learners: known.learners,
+            matched: matched.map(|(node, id)| (*node, id.map(lsn))).collect(),
+            quorum_age: metrics.last_quorum_acked.map(|at| at.elapsed()),
+            stalled: known.stalled,
+            stopped: known.stopped,
+            refused_calls,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Watches openraft and the apply thread, tells the rest of the frontend, and keeps a frontend that
+//! cannot apply from leading.
+
+use std::sync::Arc;
+
+use openraft::async_runtime::watch::WatchReceiver;
+use tokio::sync::watch;
+
+use crate::raft::Raft;
+use crate::raft::leadership::Leadership;
+use crate::raft::network::Peers;
+use crate::raft::state_machine::Stall;
+use crate::types::NodeId;
+
+pub(super) struct Watch {
+    pub raft: Raft,
+    pub stall: watch::Receiver<Stall>,
+    pub peers: Arc<Peers>,
+    pub publish: watch::Sender<Leadership>,
+}
+
+impl Watch {
+    /// Runs until it is dropped or consensus stops.
+    pub async fn run(mut self) {
+        let mut server = self.raft.server_metrics();
+        let mut alive = true;
+        while alive {
+            let stalled = self.stall.borrow_and_update().clone();
+            let now = Leadership::of(&server.borrow_and_update(), stalled);
+            self.act(&now).await;
+            self.publish.send_if_modified(|known| {
+                let modified = *known != now;
+                *known = now;
+                modified
+            });
+            tokio::select! {
+                changed = server.changed() => alive = changed.is_ok(),
+                // Without the apply thread there is no consensus either; the other arm tells.
+                Ok(()) = self.stall.changed() => {}
+            }
+        }
+        let end = self.raft.metrics().borrow_watched().running_state.clone();
+        let reason = end.err().map_or_else(|| "it was shut down".to_owned(), |end| end.to_string());
+        self.publish.send_modify(|known| {
+            known.is_leader = false;
+            known.stopped = Some(reason);
+        });
+    }
+
+    async fn act(&self, now: &Leadership) {
+        let known = self.publish.borrow().clone();
+        if known.stalled.is_some() != now.stalled.is_some() {
+            self.raft.runtime_config().elect(now.stalled.is_none());
+        }
+        if now.stalled.is_some()
+            && now.is_leader
+            && let Some(to) = successor(&self.raft, self.id())
+        {
+            tracing::warn!(%to, "handing over: this frontend cannot apply");
+            self.raft.trigger().transfer_leader(to).await.ok();
+        }
+        if known.voters != now.voters || known.learners != now.learners {
+            self.peers.retain(|node| now.voters.contains(&node) || now.learners.contains(&node));
+        }
+    }
+
+    fn id(&self) -> NodeId {
+        *self.raft.node_id()
+    }
+}
+
+/// The voter that has most of the log, after this frontend itself. None: there is no other, or
+/// this frontend does not lead.
+pub(super) fn successor(raft: &Raft, own: NodeId) -> Option<NodeId> {
+    let metrics = raft.metrics().borrow_watched().clone();
+    let voters = metrics.membership_config.voter_ids();
+    let matched = metrics.replication?;
+    let candidates = voters
+        .filter(|voter| *voter != own)
+        .filter_map(|voter| Some((matched.get(&voter).copied()??, voter)));
+    candidates.max().map(|(_, voter)| voter)
+}

@@ -1,0 +1,194 @@
+//! The one task that takes commands out of the queue: into the log where this frontend leads, to
+//! the leader where it does not.
+//!
+//! Few packs are under way at a time, so that the next one fills while they are synced. When the
+//! leader or the term changes, what is under way has an unknown outcome: its proposers send it
+//! again, under the same request ids, to whoever leads then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use openraft::errors::ClientWriteError;
+use openraft::impls::ProgressResponder;
+use openraft::raft::ClientWriteResult;
+use tokio::sync::watch;
+use tokio::time::{interval, timeout};
+
+use super::Stamp;
+use super::queue::{Origin, Pack, Queue};
+use crate::raft::Raft;
+use crate::raft::forward::{GROUPS_MAX, Link};
+use crate::raft::leadership::Leadership;
+use crate::raft::network::Peers;
+use crate::types::{Batch, NodeId, TypeConfig};
+
+/// Most entries of the leader under way. One is synced while the next is filled and queued; more
+/// only makes the entries smaller.
+const ENTRIES_MAX: usize = 2;
+/// First and longest pause before the leader is called again. Between them it doubles.
+const RECONNECT_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(200));
+/// How often commands whose proposers gave up are dropped; they count as under way until then.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+pub(in crate::raft) struct Packer {
+    pub own: NodeId,
+    pub raft: Raft,
+    pub queue: Arc<Queue>,
+    pub peers: Arc<Peers>,
+    pub leadership: watch::Receiver<Leadership>,
+    pub stamp: Stamp,
+}
+
+/// Where packs go.
+enum Outlet {
+    Log { raft: Raft, stamp: Stamp, under_way: FuturesUnordered<BoxFuture<'static, ()>> },
+    Leader(Link),
+}
+
+impl Packer {
+    /// Runs until it is dropped or consensus stops; then the queue is closed.
+    pub async fn run(mut self) {
+        let mut pause = RECONNECT_PAUSE.0;
+        loop {
+            let current = self.leadership.borrow_and_update().clone();
+            if current.stopped.is_some() {
+                return;
+            }
+            let wait = match self.outlet(&current).await {
+                Some(outlet) => {
+                    if self.pump(outlet, &current).await {
+                        pause = RECONNECT_PAUSE.0;
+                        continue;
+                    }
+                    pause
+                }
+                None if current.leader.is_some() => pause,
+                None => SWEEP_INTERVAL,
+            };
+            if let Ok(Err(_closed)) = timeout(wait, self.leadership.changed()).await {
+                return;
+            }
+            self.queue.sweep();
+            pause = (pause * 2).min(RECONNECT_PAUSE.1);
+        }
+    }
+
+    async fn outlet(&mut self, current: &Leadership) -> Option<Outlet> {
+        let leader = current.leader.as_ref()?;
+        if leader.id == self.own {
+            let (raft, stamp) = (self.raft.clone(), self.stamp.clone());
+            return Some(Outlet::Log { raft, stamp, under_way: FuturesUnordered::new() });
+        }
+        let remote = match self.peers.get(leader.id, &leader.address) {
+            Ok(remote) => remote,
+            Err(reason) => {
+                tracing::warn!(%reason, "cannot forward to the leader");
+                return None;
+            }
+        };
+        tokio::select! {
+            opened = Link::open(&remote) => match opened {
+                Ok(link) => Some(Outlet::Leader(link)),
+                Err(status) => {
+                    tracing::debug!(leader = %leader.id, %status, "cannot forward to the leader");
+                    None
+                }
+            },
+            () = changed(&mut self.leadership, current) => None,
+        }
+    }
+
+    /// Moves commands through the outlet, until leadership changes (true) or it breaks (false).
+    async fn pump(&mut self, mut outlet: Outlet, current: &Leadership) -> bool {
+        let origin = match outlet {
+            Outlet::Log { .. } => Origin::Anywhere,
+            Outlet::Leader(_) => Origin::Here,
+        };
+        let mut sweep = interval(SWEEP_INTERVAL);
+        loop {
+            tokio::select! {
+                biased;
+                () = changed(&mut self.leadership, current) => return true,
+                open = outlet.settle(), if outlet.is_watched() => if !open {
+                    return false;
+                },
+                () = self.queue.ready(), if outlet.has_room() => {
+                    while outlet.has_room() && let Some(pack) = self.queue.pack(origin) {
+                        if !outlet.submit(pack).await {
+                            return false;
+                        }
+                    }
+                }
+                _ = sweep.tick() => self.queue.sweep(),
+            }
+        }
+    }
+}
+
+impl Drop for Packer {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Waits until another leader, another term or the end is seen.
+async fn changed(leadership: &mut watch::Receiver<Leadership>, current: &Leadership) {
+    // An error means that the frontend shuts down, which ends the packer as a whole.
+    let _ = leadership.wait_for(|now| !now.same_leader(current)).await;
+}
+
+impl Outlet {
+    fn has_room(&self) -> bool {
+        match self {
+            Self::Log { under_way, .. } => under_way.len() < ENTRIES_MAX,
+            Self::Leader(link) => link.pending() < GROUPS_MAX,
+        }
+    }
+
+    /// Whether there is something to wait for: an answer, or the end of the stream.
+    fn is_watched(&self) -> bool {
+        match self {
+            Self::Log { under_way, .. } => !under_way.is_empty(),
+            Self::Leader(_) => true,
+        }
+    }
+
+    /// Sends a pack. False: the outlet is broken.
+    async fn submit(&mut self, pack: Pack) -> bool {
+        match self {
+            Self::Leader(link) => link.submit(pack).await,
+            Self::Log { raft, stamp, under_way } => {
+                let batch = Batch::pack(stamp(), pack.commands.iter());
+                let (responder, result) =
+                    ProgressResponder::<TypeConfig, ClientWriteResult<TypeConfig>>::complete_only();
+                if raft.client_write_ff(batch, Some(responder)).await.is_err() {
+                    pack.not_appended();
+                    return false;
+                }
+                under_way.push(result.map(|result| settle(pack, result.ok())).boxed());
+                true
+            }
+        }
+    }
+
+    /// Waits until a pack is answered. False: the outlet is broken.
+    async fn settle(&mut self) -> bool {
+        match self {
+            Self::Log { under_way, .. } => under_way.next().await.is_some(),
+            Self::Leader(link) => link.settle().await,
+        }
+    }
+}
+
+fn settle(pack: Pack, result: Option<ClientWriteResult<TypeConfig>>) {
+    match result {
+        Some(Ok(response)) => pack.answer(&response.data.outcomes),
+        Some(Err(ClientWriteError::ForwardToLeader(_))) => pack.not_appended(),
+        // Discarded when another leader's log was adopted, or never answered: nobody knows.
+        Some(Err(_)) | None => drop(pack),
+    }
+}

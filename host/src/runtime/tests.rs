@@ -1,0 +1,5 @@
+//! What a module may do, and how it is stopped.
+
+mod apply;
+mod load;
+mod read;

@@ -1,0 +1,14 @@
+//! One frontend, from its configuration to its end.
+//!
+//! Starts from the bottom up and stops from the top down. Ports are bound before anything is
+//! written, so a start that cannot succeed leaves nothing behind.
+
+mod apply;
+mod backend;
+mod error;
+mod listeners;
+mod start;
+
+pub use backend::Services;
+pub use error::StartError;
+pub use start::{Frontend, StartOptions};

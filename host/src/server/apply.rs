@@ -1,0 +1,39 @@
+//! Machine and log put together: the state is never ahead of the log on this disk.
+
+use crate::machine::{Applier, Machine};
+use crate::raft::{Apply, ApplyError};
+use crate::runtime::Fault;
+use crate::storage::Log;
+use crate::types::{BatchReply, Entry, LogId, Lsn, StoredMembership};
+
+/// Applies to the machine, behind the log's fsync.
+pub struct Gated {
+    /// The write side.
+    pub applier: Applier,
+    /// The read side of the same state.
+    pub machine: Machine,
+    /// The log that the entries come from.
+    pub log: Log,
+}
+
+impl Apply for Gated {
+    fn applied(&self) -> (Option<LogId>, StoredMembership) {
+        let applied = self.machine.applied();
+        (applied.log_id, applied.membership)
+    }
+
+    fn apply(&mut self, entries: &[Entry]) -> Result<Vec<BatchReply>, ApplyError> {
+        let log = &self.log;
+        let durable =
+            |id: &LogId| log.wait_durable(id).map_err(|error| Fault(error.to_string()));
+        let applied = self.applier.apply(entries, &durable);
+        // A log that has stopped stays so; any other fault may pass.
+        let retryable = log.check().is_ok();
+        let replies = applied
+            .map_err(|fault| ApplyError { retryable, message: fault.to_string() })?;
+        if let Some(last) = entries.last() {
+            self.log.set_applied(Lsn(last.log_id.index));
+        }
+        Ok(replies)
+    }
+}

@@ -1,0 +1,92 @@
+//! What sessions ask of this frontend, done with the layers below.
+//!
+//! One file per kind of statement; [`barrier`] decides what a read must wait for. Everything that
+//! blocks (the state, a module, SQLite) runs on tokio's blocking threads.
+
+mod barrier;
+mod cluster;
+mod lifecycle;
+mod module;
+mod relations;
+mod select;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quorate_sql::{ClusterStatement, ModuleStatement};
+use quorate_wire::{Column, Failure};
+
+use crate::cluster::Cluster;
+use crate::query;
+use crate::session::{Answer, Backend, Request, StatementContext};
+
+/// The services of one frontend, as sessions see them.
+pub struct Services {
+    cluster: Cluster,
+    barrier: barrier::Barrier,
+    query_bytes_max: usize,
+}
+
+impl Services {
+    /// `query_bytes_max` bounds the memory of one SELECT.
+    pub fn new(cluster: Cluster, query_bytes_max: usize) -> Self {
+        let barrier = barrier::Barrier::new(cluster.clone());
+        Self { cluster, barrier, query_bytes_max }
+    }
+}
+
+impl Backend for Services {
+    fn module(
+        &self,
+        context: StatementContext,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Answer, Failure>> {
+        self.run_module(context, request).boxed()
+    }
+
+    fn select(
+        &self,
+        context: StatementContext,
+        scope: query::Scope,
+        sql: String,
+    ) -> BoxFuture<'_, Result<Answer, Failure>> {
+        self.run_select(context, scope, sql).boxed()
+    }
+
+    fn describe_select(
+        &self,
+        context: StatementContext,
+        scope: query::Scope,
+        sql: String,
+    ) -> BoxFuture<'_, Result<Vec<Column>, Failure>> {
+        self.run_describe(context, scope, sql).boxed()
+    }
+
+    fn cluster(
+        &self,
+        context: StatementContext,
+        statement: ClusterStatement,
+    ) -> BoxFuture<'_, Result<Answer, Failure>> {
+        self.run_cluster(context, statement).boxed()
+    }
+
+    fn lifecycle(
+        &self,
+        context: StatementContext,
+        statement: ModuleStatement,
+    ) -> BoxFuture<'_, Result<Answer, Failure>> {
+        self.run_lifecycle(context, statement).boxed()
+    }
+}
+
+/// Runs `work` on a blocking thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => {
+            Err(Failure::new(1105, "HY000", "the statement hit a defect of this frontend"))
+        }
+        Err(_) => Err(Failure::new(1053, "08S01", "this frontend is shutting down")),
+    }
+}

@@ -1,0 +1,75 @@
+//! Statements of the active module: evaluate here, propose, answer once applied here.
+
+use quorate_wire::{Failure, Reply};
+
+use super::{Services, blocking};
+use crate::runtime::{Caller, Evaluation};
+use crate::session::{Answer, Request, StatementContext};
+use crate::types::{Action, ModuleDigest, Outcome, Rejection};
+
+/// How often a statement is evaluated when modules are activated while it runs; then it fails with
+/// a retryable error.
+const EVALUATIONS_MAX: usize = 5;
+
+impl Services {
+    pub(super) async fn run_module(
+        &self,
+        context: StatementContext,
+        request: Request,
+    ) -> Result<Answer, Failure> {
+        self.barrier.wait(&context).await?;
+        for _ in 0..EVALUATIONS_MAX {
+            let (lsn, digest, evaluation) = self.evaluate(&context, request.clone()).await?;
+            let payload = match evaluation {
+                Evaluation::Reply(reply) => return Ok(Answer { reply, lsn }),
+                Evaluation::Command(payload) => payload,
+            };
+            let action = Action::Module { digest, payload };
+            let proposer = self.cluster.node().proposer();
+            let proposed = proposer.propose(&context.user, action, context.deadline).await;
+            let (lsn, outcome) = proposed.map_err(|error| error.failure())?;
+            self.cluster.wait_applied(lsn, context.deadline).await?;
+            match outcome {
+                Outcome::Applied(packed) => {
+                    let reply = Reply::unpack(&packed).map_err(|error| {
+                        let message = format!("the module's reply could not be read: {error}");
+                        Failure::new(1105, "HY000", message)
+                    })?;
+                    return Ok(Answer { reply, lsn: lsn.0 });
+                }
+                Outcome::Refused(failure) => return Err(failure),
+                // This frontend has applied the activation that came between: evaluate on it.
+                Outcome::Rejected(Rejection::ModuleChanged) => {}
+                Outcome::Rejected(rejection) => return Err(rejection.failure()),
+            }
+        }
+        Err(Rejection::ModuleChanged.failure())
+    }
+
+    async fn evaluate(
+        &self,
+        context: &StatementContext,
+        request: Request,
+    ) -> Result<(u64, ModuleDigest, Evaluation), Failure> {
+        let machine = self.cluster.machine().clone();
+        let deadline = context.deadline.into_std();
+        let caller = Caller {
+            session_id: context.session_id,
+            user: context.user.clone(),
+            database: context.database.clone(),
+        };
+        let request = match request {
+            Request::Text(text) => crate::runtime::Request::Text(text),
+            Request::Bytes(bytes) => crate::runtime::Request::Bytes(bytes),
+        };
+        blocking(move || {
+            let view = machine.view();
+            let active = view.active().ok_or_else(|| Rejection::NoModule.failure())?;
+            let call = view.read_call(deadline).ok_or_else(|| Rejection::NoModule.failure())?;
+            let evaluation = active.module.evaluate(call, caller, request);
+            let evaluation = evaluation.map_err(|error| error.failure())?;
+            Ok((view.lsn().0, active.digest, evaluation))
+        })
+        .await
+    }
+}

@@ -1,0 +1,99 @@
+//! What SELECT can read: one view of the state, with the active module's relations and the host's.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use quorate_wire::{ColumnType, Constraint, Failure, Relation, RelationColumn, Rows, Value};
+
+use super::blocking;
+use super::lifecycle::{history, modules};
+use crate::cluster::{Cluster, wall_clock_us};
+use crate::machine::MachineView;
+use crate::query::{Page, Relations};
+use crate::types::Rejection;
+
+/// Schema of the host's own relations.
+const HOST_SCHEMA: &str = "quorate";
+
+/// One consistent view for one query.
+pub struct Snapshot {
+    view: MachineView,
+    deadline: Instant,
+    relations: Arc<[Relation]>,
+    host: Vec<(&'static str, Rows)>,
+}
+
+impl Snapshot {
+    /// Takes a view. The rows of the host's relations are gathered only for a query whose text
+    /// names their schema; frontends are asked over the network.
+    pub async fn take(cluster: &Cluster, deadline: Instant, sql: &str) -> Result<Self, Failure> {
+        let view = cluster.machine().view();
+        let mut relations: Vec<Relation> = Vec::new();
+        if let Some(active) = view.active() {
+            relations.extend(active.module.description().relations.iter().cloned());
+        }
+        let mut host = Vec::new();
+        // A query that does not name the schema cannot read it, so nothing is gathered for it.
+        if sql.to_ascii_lowercase().contains(HOST_SCHEMA) {
+            let state = view.clone();
+            let history = blocking(move || history(&state)).await?;
+            host.push(("frontends", cluster.frontends(wall_clock_us()).await));
+            host.push(("modules", modules(&view)));
+            host.push(("module_history", history));
+            host.push(("settings", settings(&view)));
+            relations.extend(host.iter().map(|(name, rows)| relation(name, rows)));
+        }
+        Ok(Self { view, deadline, relations: relations.into(), host })
+    }
+
+    /// LSN of the view.
+    pub fn lsn(&self) -> u64 {
+        self.view.lsn().0
+    }
+}
+
+impl Relations for Snapshot {
+    fn relations(&self) -> Arc<[Relation]> {
+        Arc::clone(&self.relations)
+    }
+
+    fn scan(
+        &self,
+        schema: &str,
+        name: &str,
+        constraints: &[Constraint],
+        cursor: Option<&[u8]>,
+    ) -> Result<Page, Failure> {
+        if schema.eq_ignore_ascii_case(HOST_SCHEMA)
+            && let Some((_, rows)) = self.host.iter().find(|(known, _)| *known == name)
+        {
+            return Ok(Page { rows: rows.rows.clone(), next: None });
+        }
+        let active = self.view.active().ok_or_else(|| {
+            Failure::new(1146, "42S02", format!("Table '{schema}.{name}' doesn't exist"))
+        })?;
+        let call = self.view.read_call(self.deadline).ok_or_else(|| Rejection::NoModule.failure())?;
+        let relation = format!("{schema}.{name}");
+        let (rows, next) = active
+            .module
+            .scan(call, &relation, constraints, cursor)
+            .map_err(|error| error.failure())?;
+        Ok(Page { rows, next })
+    }
+}
+
+fn relation(name: &str, rows: &Rows) -> Relation {
+    let columns = rows
+        .columns
+        .iter()
+        .map(|column| RelationColumn::new(&column.name, column.column_type))
+        .collect();
+    Relation { schema: HOST_SCHEMA.to_owned(), name: name.to_owned(), columns }
+}
+
+fn settings(view: &MachineView) -> Rows {
+    let column = |name: &str| quorate_wire::Column::new(name, ColumnType::Text);
+    let rows = view.settings().into_iter().map(|(key, value)| vec![key.into(), value.into()]);
+    let rows: Vec<Vec<Value>> = rows.collect();
+    Rows { columns: vec![column("Key"), column("Value")], rows }
+}

@@ -1,0 +1,246 @@
+//! Start in order, stop in reverse.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::apply::Gated;
+use super::listeners::Listeners;
+use super::{Services, StartError};
+use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
+use crate::config::{Config, ElectionProfile};
+use crate::machine::Machine;
+use crate::raft::{self, Node, NodeOptions, Profile};
+use crate::runtime::{Runtime, RuntimeOptions};
+use crate::session::{Backend, Sessions, Settings};
+use crate::storage::{
+    DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions,
+    StateStore,
+};
+use crate::types::{Frontend as Registered, FrontendKind, Ports};
+use crate::{grpc, http, mysql};
+
+/// The catalog, which a new cluster starts with.
+const CATALOG: &[u8] = include_bytes!(env!("QUORATE_CATALOG"));
+/// The MySQL version that clients adapt to: StarRocks' default.
+const MYSQL_VERSION: &str = "8.0.33";
+/// Sessions get this long to finish what they run when the frontend stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Read-only calls of the module that run at once; more wait.
+const READ_SLOTS: u32 = 64;
+
+/// What a frontend is started with.
+#[derive(Debug, Clone)]
+pub struct StartOptions {
+    /// Its configuration.
+    pub config: Config,
+    /// Frontends to join through, at the first start only; none founds a cluster.
+    pub helpers: Vec<String>,
+    /// The first module of a new cluster, instead of the catalog.
+    pub module: Option<PathBuf>,
+}
+
+/// A running frontend.
+pub struct Frontend {
+    cluster: Cluster,
+    log: Log,
+    sessions: Arc<Sessions>,
+    draining: CancellationToken,
+    stop: CancellationToken,
+    doors: TaskTracker,
+    background: TaskTracker,
+    stop_peers: CancellationToken,
+}
+
+impl Frontend {
+    /// Starts a frontend. Returns once it serves; it may not know a leader yet.
+    ///
+    /// `stop` ends a start that waits for a cluster to take it in.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting; nothing that was not there before is left behind.
+    pub async fn start(options: StartOptions, stop: CancellationToken) -> Result<Self, StartError> {
+        let config = &options.config;
+        let listeners = Listeners::bind(config).await?;
+        let component = first_module(&options).await?;
+        if !config.bind_address.is_loopback() {
+            tracing::warn!(
+                "ports are bound to {}: this version has no TLS, and its users may only come from \
+                 this machine",
+                config.bind_address
+            );
+        }
+        let registered = registered(config);
+        let directory = DataDirectory::open(&config.meta_dir)?;
+        let (identity, founds) = identity(&directory, &options, &registered, &stop).await?;
+        if identity.kind == FrontendKind::Observer {
+            return Err(StartError::Observer);
+        }
+
+        let device = RocksLogDevice::open(&directory.log())?;
+        let log = Log::open(device, LogOptions::default())?;
+        let state: Arc<dyn StateStore> = Arc::new(RocksState::open(&directory.state(), RocksStateOptions::default())?);
+        let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
+            .map_err(StartError::Runtime)?;
+        let (machine, applier) = Machine::open(state, runtime)?;
+        let profile = match config.election_profile {
+            ElectionProfile::Fast => Profile::Fast,
+            ElectionProfile::Lan => Profile::Lan,
+            ElectionProfile::Wan => Profile::Wan,
+        };
+        let node_options =
+            NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
+        let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
+        let node = Node::start(node_options, log.clone(), gated).await?;
+        let address = registered.address();
+        let started_us = wall_clock_us().cast_unsigned();
+        let cluster = Cluster::new(identity, registered, machine, node, started_us);
+
+        let stop_peers = CancellationToken::new();
+        let background = TaskTracker::new();
+        let peers = raft::server()
+            .add_service(cluster.node().service())
+            .add_service(cluster.service())
+            .serve_with_incoming_shutdown(
+                raft::incoming(listeners.edit_log),
+                stop_peers.clone().cancelled_owned(),
+            );
+        tokio::spawn(peers);
+        if founds {
+            cluster.node().initialize(&address).await?;
+        }
+        let tasks = CancellationToken::new();
+        spawn_background(&background, &cluster, component, &tasks);
+
+        let draining = CancellationToken::new();
+        let services: Arc<dyn Backend> =
+            Arc::new(Services::new(cluster.clone(), config.query_mem_limit));
+        let settings = Settings {
+            sessions_max: config.qe_max_connection,
+            version: MYSQL_VERSION.to_owned(),
+            current_version: format!("{VERSION} quorate"),
+        };
+        let sessions = Sessions::new(Arc::clone(&services), settings);
+        let doors = TaskTracker::new();
+        doors.spawn(mysql::serve(listeners.query, Arc::clone(&sessions), draining.clone()));
+        doors.spawn(grpc::serve(
+            listeners.rpc,
+            Arc::clone(&sessions),
+            services,
+            cluster.clone(),
+            draining.clone(),
+        ));
+        background.spawn(http::serve(
+            listeners.http,
+            cluster.clone(),
+            draining.clone(),
+            tasks.clone(),
+        ));
+        doors.close();
+        background.close();
+        Ok(Self { cluster, log, sessions, draining, stop: tasks, doors, background, stop_peers })
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        self.cluster.identity()
+    }
+
+    /// Its part in the cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Its sessions.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// Why it cannot go on, once that is so: its log or its consensus has stopped for good.
+    pub async fn failed(&self) -> String {
+        let mut leadership = self.cluster.node().watch();
+        let stopped = leadership.wait_for(|known| known.stopped.is_some()).await;
+        let stopped = stopped.map(|known| known.stopped.clone());
+        stopped.ok().flatten().unwrap_or_else(|| "consensus ended".to_owned())
+    }
+
+    /// Takes no new statements, lets running ones end, hands leadership over, and closes what was
+    /// opened.
+    pub async fn stop(self) {
+        self.draining.cancel();
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.doors.wait()).await.is_err() {
+            tracing::warn!("statements still run after {DRAIN_TIMEOUT:?} and are cut off");
+        }
+        self.cluster.node().shutdown().await;
+        self.stop.cancel();
+        self.stop_peers.cancel();
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.background.wait()).await.is_err() {
+            tracing::warn!("background tasks still run after {DRAIN_TIMEOUT:?} and are cut off");
+        }
+        let log = self.log;
+        if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
+            tracing::warn!("closing the log was interrupted");
+        }
+    }
+}
+
+fn registered(config: &Config) -> Registered {
+    let address = config.frontend_address.as_str();
+    let mut frontend = Registered::new(FrontendKind::Follower, address, config.edit_log_port);
+    frontend.ports =
+        Ports { query: config.query_port, rpc: config.rpc_port, http: config.http_port };
+    frontend.version = VERSION.to_owned();
+    frontend
+}
+
+async fn first_module(options: &StartOptions) -> Result<Vec<u8>, StartError> {
+    match &options.module {
+        None => Ok(CATALOG.to_vec()),
+        Some(path) => tokio::fs::read(path)
+            .await
+            .map_err(|source| StartError::ModuleFile { path: path.clone(), source }),
+    }
+}
+
+/// The identity in the data directory, or a new one. Also tells whether this frontend is the
+/// founder, who has to initialise the log if that is not done yet.
+async fn identity(
+    directory: &DataDirectory,
+    options: &StartOptions,
+    registered: &Registered,
+    stop: &CancellationToken,
+) -> Result<(Identity, bool), StartError> {
+    if let Some(identity) = directory.identity()? {
+        let founds = identity.node.0 == 1;
+        return Ok((identity, founds));
+    }
+    let identity = if options.helpers.is_empty() {
+        bootstrap::founder(rand::random())
+    } else {
+        bootstrap::join(&options.helpers, registered, stop).await?
+    };
+    directory.set_identity(&identity)?;
+    Ok((identity, options.helpers.is_empty()))
+}
+
+fn spawn_background(
+    tracker: &TaskTracker,
+    cluster: &Cluster,
+    component: Vec<u8>,
+    stop: &CancellationToken,
+) {
+    let (founding, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move {
+        if let Err(failure) = founding.found(&component, &token).await {
+            tracing::error!("the first module cannot be used: {failure}");
+        }
+        founding.announce(&token).await;
+    });
+    let (members, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { members.keep_membership(token).await });
+    let (modules, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { modules.acknowledge_modules(token).await });
+}

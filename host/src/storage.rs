@@ -1,0 +1,34 @@
+//! What a frontend keeps on disk: the log, the state, and the directory that holds both.
+//!
+//! Two RocksDB databases with opposite needs. The [`log`] is written by one thread and fsynced for
+//! every group of operations; an acknowledged entry or vote survives power loss. The [`state`] is
+//! never fsynced on its own: it follows from the log, and a crash replays what it lost. What keeps
+//! the two consistent is one rule, and the caller's duty: *no state is committed before the log
+//! entries it comes from are durable here* ([`log::Log::wait_durable`]).
+//!
+//! Both sit behind a trait ([`log::LogDevice`], [`state::StateStore`]) with a twin in memory that
+//! has the same behaviour and a crash that a test decides on, so whole clusters run in one process.
+//!
+//! Every stored record carries a version and a checksum of our own, taken over its key too, so a
+//! record that a disk, a cache or a bug put in the wrong place is as damaged as one with a flipped
+//! bit. A damaged record is an error that names it; it is never served.
+
+pub mod directory;
+pub mod log;
+mod record;
+pub mod space;
+pub mod state;
+
+pub use directory::{DataDirectory, DirectoryError, Identity};
+pub use log::{Log, LogError, LogOptions, RocksLogDevice};
+pub use record::Damage;
+pub use state::{RocksState, RocksStateOptions, StateError, StateStore};
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Makes creations, renames and removals in a directory durable.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

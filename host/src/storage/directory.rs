@@ -1,0 +1,324 @@
+//! The data directory: whose it is, which format it has, and who has it open.
+//!
+//! ```text
+//! format     which layout; its presence makes a directory ours, so it is written last
+//! lock       held as long as a process uses the directory; contains that process's id
+//! identity   which frontend of which cluster this is; absent until it is known
+//! log/       the log database
+//! state/     the state database
+//! ```
+//!
+//! A directory that is not ours is left exactly as it was found. `format` and `identity` are lines
+//! of `key=value` with a checksum in the last one, replaced by writing a new file and renaming it.
+
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::types::{ClusterId, FrontendKind, Generation, NodeId};
+
+use super::sync_directory;
+use lines::Lines;
+
+/// The layout that this version reads and writes.
+const FORMAT: u64 = 1;
+
+/// What may be in a directory that counts as empty: what a crash in [`DataDirectory::open`] leaves,
+/// and what a file system of its own comes with.
+const NOT_FOREIGN: [&str; 3] = ["lock", "format.new", "lost+found"];
+
+/// Which frontend a data directory belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// The cluster's generation.
+    pub generation: Generation,
+    /// The frontend's id.
+    pub node: NodeId,
+    /// What it is registered as.
+    pub kind: FrontendKind,
+}
+
+/// An open data directory. One process at a time; released when it is dropped.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Opens a data directory; creates it when it is absent or empty.
+    ///
+    /// # Errors
+    /// When it is in use, is not ours, has another format, or cannot be written. What was created
+    /// is then removed again.
+    pub fn open(path: &Path) -> Result<Self, DirectoryError> {
+        let absent: Vec<_> = path.ancestors().take_while(|above| !above.exists()).collect();
+        let opened = if absent.is_empty() {
+            Self::open_existing(path)
+        } else {
+            fs::create_dir_all(path)
+                .map_err(|e| DirectoryError::unwritable(path, e))
+                .and_then(|()| Self::open_existing(path))
+        };
+        if opened.is_err()
+            && let Some((own, above)) = absent.split_first()
+        {
+            // Best effort; the error to report is the first one.
+            let _ = fs::remove_dir_all(own);
+            above.iter().for_each(|above| drop(fs::remove_dir(above)));
+        }
+        opened
+    }
+
+    fn open_existing(path: &Path) -> Result<Self, DirectoryError> {
+        let ours = match read_lines(path, "format")? {
+            Some(lines) => {
+                check_format(path, &lines)?;
+                true
+            }
+            None => false,
+        };
+        if !ours {
+            refuse_foreign(path)?;
+        }
+        let lock = take_lock(path)?;
+        for database in ["log", "state"] {
+            let database = path.join(database);
+            match fs::create_dir(&database) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(DirectoryError::unwritable(&database, e));
+                }
+                _ => {}
+            }
+        }
+        if !ours {
+            write_lines(path, "format", &Lines::new([("format", FORMAT.to_string())]))?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the log database is.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// Where the state database is.
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// Which frontend this is, if that is known.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read.
+    pub fn identity(&self) -> Result<Option<Identity>, DirectoryError> {
+        let Some(lines) = read_lines(&self.path, "identity")? else { return Ok(None) };
+        let identity = Identity::from_lines(&lines);
+        identity.map(Some).ok_or_else(|| DirectoryError::Damaged {
+            path: self.path.join("identity"),
+            reason: "a value is missing or out of range".to_owned(),
+        })
+    }
+
+    /// Keeps the identity, durably on return. A crash leaves the old one or the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_identity(&self, identity: &Identity) -> Result<(), DirectoryError> {
+        write_lines(&self.path, "identity", &identity.to_lines())
+    }
+}
+
+impl Identity {
+    fn to_lines(&self) -> Lines {
+        Lines::new([
+            ("cluster", self.cluster.to_string()),
+            ("generation", self.generation.to_string()),
+            ("node", self.node.to_string()),
+            ("kind", self.kind.name().to_owned()),
+        ])
+    }
+
+    fn from_lines(lines: &Lines) -> Option<Self> {
+        let number = |key| lines.get(key)?.parse::<u64>().ok();
+        let kinds = [FrontendKind::Follower, FrontendKind::Observer];
+        Some(Self {
+            cluster: ClusterId(number("cluster")?),
+            generation: Generation(number("generation")?),
+            node: NodeId(number("node")?),
+            kind: kinds.into_iter().find(|kind| lines.get("kind") == Some(kind.name()))?,
+        })
+    }
+}
+
+fn check_format(path: &Path, lines: &Lines) -> Result<(), DirectoryError> {
+    let found = lines.get("format").and_then(|text| text.parse().ok());
+    let found: u64 = found.ok_or_else(|| DirectoryError::Damaged {
+        path: path.join("format"),
+        reason: "it names no format".to_owned(),
+    })?;
+    let path = path.to_owned();
+    match found {
+        FORMAT => Ok(()),
+        0..FORMAT => Err(DirectoryError::Older { path, found }),
+        _ => Err(DirectoryError::Newer { path, found }),
+    }
+}
+
+fn refuse_foreign(path: &Path) -> Result<(), DirectoryError> {
+    let unreadable = |source| DirectoryError::Unreadable { path: path.to_owned(), source };
+    // A crash may have come after the databases' directories, when nothing was in them yet.
+    let is_bare = |entry: &fs::DirEntry| {
+        ["log", "state"].iter().any(|name| entry.file_name() == *name)
+            && fs::read_dir(entry.path()).is_ok_and(|mut entries| entries.next().is_none())
+    };
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let known = NOT_FOREIGN.iter().any(|name| entry.file_name() == *name);
+        if !known && !is_bare(&entry) {
+            let found = entry.file_name().to_string_lossy().into_owned();
+            return Err(DirectoryError::Foreign { path: path.to_owned(), found });
+        }
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<File, DirectoryError> {
+    let file = path.join("lock");
+    let unwritable = |e| DirectoryError::unwritable(&file, e);
+    let mut lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file)
+        .map_err(unwritable)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Only for the message.
+            let _ = lock.read_to_string(&mut holder);
+            let holder = holder.trim().to_owned();
+            return Err(DirectoryError::InUse { path: path.to_owned(), holder });
+        }
+        Err(TryLockError::Error(e)) => return Err(unwritable(e)),
+    }
+    lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(unwritable)?;
+    Ok(lock)
+}
+
+fn read_lines(directory: &Path, name: &str) -> Result<Option<Lines>, DirectoryError> {
+    let path = directory.join(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => match Lines::parse(&text) {
+            Ok(lines) => Ok(Some(lines)),
+            Err(reason) => Err(DirectoryError::Damaged { path, reason }),
+        },
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DirectoryError::Unreadable { path, source }),
+    }
+}
+
+fn write_lines(directory: &Path, name: &str, lines: &Lines) -> Result<(), DirectoryError> {
+    let path = directory.join(name);
+    let new = directory.join(format!("{name}.new"));
+    File::create(&new)
+        .and_then(|mut file| {
+            file.write_all(lines.to_string().as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&new, &path))
+        .and_then(|()| sync_directory(directory))
+        .map_err(|e| DirectoryError::unwritable(&path, e))
+}
+
+/// A data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Another process has it open.
+    #[error("data directory {path} is in use by process {holder}; stop that frontend first")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// The other process's id, as it wrote it.
+        holder: String,
+    },
+    /// It holds something else.
+    #[error(
+        "{path} is not a data directory of Quorate and not empty ('{found}'); name an empty or a \
+         new directory"
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One thing that is in it.
+        found: String,
+    },
+    /// Its format is from the past.
+    #[error(
+        "data directory {path} has format {found}, this version reads {FORMAT}; start the version \
+         that wrote it, or one in between that upgrades it"
+    )]
+    Older {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// Its format is from the future.
+    #[error(
+        "data directory {path} has format {found}, this version reads {FORMAT}; start a \
+         newer version"
+    )]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// One of its own files is not what was written.
+    #[error(
+        "{path} is damaged: {reason}; restore it from a backup, or empty the data directory and \
+         join again"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It cannot be read.
+    #[error("read {path}: {source}; check its owner and permissions")]
+    Unreadable {
+        /// What was read.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("write {path}: {source}; check its owner and permissions and the room on its disk")]
+    Unwritable {
+        /// What was written.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl DirectoryError {
+    fn unwritable(path: &Path, source: io::Error) -> Self {
+        Self::Unwritable { path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,129 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn names(path: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn identity() -> Identity {
+    Identity {
+        cluster: ClusterId(77),
+        generation: Generation(2),
+        node: NodeId(5),
+        kind: FrontendKind::Observer,
+    }
+}
+
+#[test]
+fn a_directory_in_use_is_refused_with_the_users_process_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = DataDirectory::open(dir.path()).unwrap();
+    let error = DataDirectory::open(dir.path()).unwrap_err();
+    assert!(matches!(&error, DirectoryError::InUse { .. }));
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+    drop(open);
+    DataDirectory::open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_foreign_directory_is_refused_and_left_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thesis.tex"), "years of work").unwrap();
+    let error = DataDirectory::open(dir.path()).unwrap_err();
+    assert!(matches!(&error, DirectoryError::Foreign { found, .. } if found == "thesis.tex"));
+    assert_eq!(names(dir.path()), ["thesis.tex"]);
+    // A directory named as one of ours, with something in it, is foreign too.
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("log")).unwrap();
+    fs::write(dir.path().join("log/messages"), "").unwrap();
+    assert!(matches!(DataDirectory::open(dir.path()), Err(DirectoryError::Foreign { .. })));
+}
+
+#[test]
+fn what_a_crash_in_open_leaves_is_no_obstacle() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(DataDirectory::open(dir.path()).unwrap());
+    fs::rename(dir.path().join("format"), dir.path().join("format.new")).unwrap();
+    fs::create_dir(dir.path().join("lost+found")).unwrap();
+    DataDirectory::open(dir.path()).unwrap();
+    assert_eq!(names(dir.path()), ["format", "lock", "log", "lost+found", "state"]);
+}
+
+#[test]
+fn other_formats_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(DataDirectory::open(dir.path()).unwrap());
+    let rewrite = |format: u64| {
+        let lines = Lines::new([("format", format.to_string())]);
+        fs::write(dir.path().join("format"), lines.to_string()).unwrap();
+        DataDirectory::open(dir.path()).unwrap_err()
+    };
+    let newer = rewrite(FORMAT + 1);
+    assert!(matches!(newer, DirectoryError::Newer { found, .. } if found == FORMAT + 1));
+    assert!(newer.to_string().contains("start a newer version"), "{newer}");
+    assert!(matches!(rewrite(FORMAT - 1), DirectoryError::Older { .. }));
+    fs::write(dir.path().join("format"), "format=1\n").unwrap();
+    assert!(matches!(DataDirectory::open(dir.path()), Err(DirectoryError::Damaged { .. })));
+}
+
+#[test]
+fn a_failed_creation_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let error = DataDirectory::open(&dir.path().join("file/data")).unwrap_err();
+    assert!(matches!(&error, DirectoryError::Unwritable { .. }), "{error}");
+    assert!(error.to_string().contains("file/data"), "{error}");
+    assert_eq!(names(dir.path()), ["file"]);
+    let error = DataDirectory::open(Path::new("/proc/quorate/data")).unwrap_err();
+    assert!(matches!(error, DirectoryError::Unwritable { .. }));
+}
+
+#[test]
+fn absent_directories_are_created_with_their_parents() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b");
+    let open = DataDirectory::open(&path).unwrap();
+    assert_eq!(names(&path), ["format", "lock", "log", "state"]);
+    assert_eq!((open.log(), open.state()), (path.join("log"), path.join("state")));
+}
+
+#[test]
+fn an_identity_is_kept_and_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = DataDirectory::open(dir.path()).unwrap();
+    assert_eq!(open.identity().unwrap(), None);
+    open.set_identity(&Identity { generation: Generation(1), ..identity() }).unwrap();
+    open.set_identity(&identity()).unwrap();
+    drop(open);
+    let open = DataDirectory::open(dir.path()).unwrap();
+    assert_eq!(open.identity().unwrap(), Some(identity()));
+    let text = fs::read_to_string(dir.path().join("identity")).unwrap();
+    for line in ["cluster=77\n", "generation=2\n", "node=5\n", "kind=OBSERVER\n", "checksum="] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn an_edited_or_cut_identity_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = DataDirectory::open(dir.path()).unwrap();
+    open.set_identity(&identity()).unwrap();
+    let path = dir.path().join("identity");
+    let text = fs::read_to_string(&path).unwrap();
+    for length in 0..text.trim_end().len() {
+        fs::write(&path, &text[..length]).unwrap();
+        assert!(open.identity().is_err(), "cut to {length} bytes");
+    }
+    fs::write(&path, text.replace("node=5", "node=6")).unwrap();
+    let error = open.identity().unwrap_err().to_string();
+    assert!(error.contains("identity") && error.contains("checksum"), "{error}");
+    // Right checksum, but no sense.
+    fs::write(&path, Lines::new([("node", "5".into())]).to_string()).unwrap();
+    assert!(matches!(open.identity(), Err(DirectoryError::Damaged { .. })));
+}

@@ -1,0 +1,104 @@
+//! The state database: an ordered map of bytes, changed by whole batches.
+//!
+//! A commit is atomic and visible at once, but not fsynced: power loss may take the latest commits
+//! back, never one without all after it. The log replays them. [`StateStore::flush`] and
+//! [`StateStore::checkpoint`] make what is committed durable.
+
+mod memory;
+mod rocks;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use memory::MemoryState;
+pub use rocks::{RocksState, RocksStateOptions};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::types::{Range, Scan, View, ViewError};
+
+/// What one commit changes: a new value, or `None` to remove the key.
+pub type Writes = BTreeMap<Bytes, Option<Bytes>>;
+
+/// Keeps the state. Calls block on disk: never from an async thread.
+pub trait StateStore: Send + Sync + 'static {
+    /// The state as of the last commit.
+    fn view(&self) -> Arc<dyn View>;
+
+    /// Makes all the changes at once; a view taken afterwards sees them. Commits come from one
+    /// caller at a time.
+    ///
+    /// # Errors
+    /// When storage failed. Whether the changes were made is then unknown: stop.
+    fn commit(&self, writes: Writes) -> Result<(), StateError>;
+
+    /// Makes everything that is committed durable.
+    ///
+    /// # Errors
+    /// When storage failed.
+    fn flush(&self) -> Result<(), StateError>;
+
+    /// Writes the state as of now into a new directory `dir`, durably, from which the same kind of
+    /// store can be opened. Shares files with the store where it can, so both should be on one
+    /// disk.
+    ///
+    /// # Errors
+    /// When `dir` exists, or storage failed.
+    fn checkpoint(&self, dir: &Path) -> Result<(), StateError>;
+}
+
+/// The state could not be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Storage failed.
+    #[error("the state in {path}: {reason}; restart this frontend once the disk works")]
+    Failed {
+        /// Where the state is kept.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// A checkpoint file is not what was written.
+    #[error("the state in {path} is damaged: {reason}; rebuild this frontend from a healthy one")]
+    Damaged {
+        /// Where the state is kept.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl StateError {
+    fn from_io(path: &Path, error: &io::Error) -> Self {
+        Self::Failed { path: path.display().to_string(), reason: error.to_string() }
+    }
+}
+
+/// Takes pairs off the front of a range as [`View::scan`] promises it.
+fn portion(
+    pairs: impl Iterator<Item = Result<(Bytes, Bytes), ViewError>>,
+    rows_max: usize,
+    bytes_max: usize,
+) -> Result<Scan, ViewError> {
+    let mut found = Vec::new();
+    let mut bytes = 0usize;
+    for pair in pairs {
+        let (key, value) = pair?;
+        bytes = bytes.saturating_add(key.len() + value.len());
+        if found.len() == rows_max || (bytes > bytes_max && !found.is_empty()) {
+            return Ok(Scan { pairs: found, done: false });
+        }
+        found.push((key, value));
+    }
+    Ok(Scan { pairs: found, done: true })
+}
+
+/// Whether a range cannot hold a key. RocksDB must not be asked for one.
+fn is_void(range: &Range<'_>) -> bool {
+    range.low >= range.high
+}

@@ -1,0 +1,199 @@
+//! One frontend as a process.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::{Mariadb, eventually};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// The program under test.
+///
+/// # Panics
+/// When it has not been built.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    // Tests lie in `deps` beside it, the benchmark lies beside it.
+    let near = test.ancestors().skip(1).take(2).map(|folder| folder.join("quorate"));
+    let found = near.into_iter().find(|binary| binary.exists());
+    found.expect("the program is built: `cargo build -p quorate`")
+}
+
+/// A frontend, running or not. Killed when dropped.
+pub struct Frontend {
+    dir: PathBuf,
+    ports: [u16; 4],
+    helper: Option<String>,
+    module: Option<PathBuf>,
+    child: Option<Child>,
+}
+
+impl Frontend {
+    /// A frontend that is not started yet, on ports that were free a moment ago.
+    ///
+    /// # Panics
+    /// When no ports are free.
+    pub fn new(dir: &Path, helper: Option<String>, module: Option<&str>) -> Self {
+        std::fs::create_dir_all(dir).expect("a test may create folders");
+        let module = module.map(PathBuf::from);
+        Self { dir: dir.to_owned(), ports: free_ports(), helper, module, child: None }
+    }
+
+    /// `127.0.0.1:edit_log_port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[0])
+    }
+
+    /// `127.0.0.1:rpc_port`.
+    pub fn rpc(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[1])
+    }
+
+    /// Its port for other frontends.
+    pub fn edit_log_port(&self) -> u16 {
+        self.ports[0]
+    }
+
+    /// Its MySQL port.
+    pub fn query_port(&self) -> u16 {
+        self.ports[2]
+    }
+
+    /// Its process id, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Its data directory.
+    pub fn meta_dir(&self) -> PathBuf {
+        self.dir.join("meta")
+    }
+
+    /// A client connected to it.
+    pub fn mariadb(&self) -> Mariadb {
+        Mariadb::new(self.query_port())
+    }
+
+    /// The command that starts it, with its standard error in a file.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        let [edit_log, rpc, query, http] = self.ports;
+        command.args(["start", "--stop-with-stdin"]);
+        let meta_dir = self.meta_dir();
+        for setting in [
+            format!("meta_dir={}", meta_dir.display()),
+            format!("edit_log_port={edit_log}"),
+            format!("rpc_port={rpc}"),
+            format!("query_port={query}"),
+            format!("http_port={http}"),
+        ] {
+            command.args(["--set", &setting]);
+        }
+        if let Some(helper) = &self.helper {
+            command.args(["--helper", helper]);
+        }
+        if let Some(module) = &self.module {
+            command.arg("--module").arg(module);
+        }
+        let log = File::options().create(true).append(true).open(self.log_path());
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stderr(log.expect("a test may write its log"));
+        command
+    }
+
+    /// Starts it, without waiting for anything.
+    ///
+    /// # Panics
+    /// When the process cannot be made.
+    pub fn start(&mut self) {
+        assert!(self.child.is_none(), "already started");
+        self.child = Some(self.command().spawn().expect("the program starts"));
+    }
+
+    /// Waits until it answers a query.
+    ///
+    /// # Panics
+    /// When it ends or does not answer.
+    pub fn wait_ready(&mut self) {
+        let what = format!("frontend at {} answers; its log:\n{}", self.address(), self.log());
+        eventually(&what, START_LIMIT, || {
+            let child = self.child.as_mut().expect("it was started");
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("the frontend ended ({status}); its log:\n{}", self.log());
+            }
+            self.mariadb().run("SHOW DATABASES").ok()
+        });
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
+    }
+
+    /// Asks it to stop and waits for its end.
+    ///
+    /// # Panics
+    /// When it does not run or does not end.
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        drop(child.stdin.take());
+        let what = format!("frontend at {} stops", self.address());
+        eventually(&what, STOP_LIMIT, || child.try_wait().expect("it can be waited for"))
+    }
+
+    /// Waits for its end and gives its exit code.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn wait_end(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("it was started");
+        let what = format!("frontend at {} ends", self.address());
+        let ended = eventually(&what, STOP_LIMIT, || child.try_wait().expect("it can be waited for"));
+        ended.code()
+    }
+
+    /// Whether it runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// What it wrote to standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.join("fe.log")
+    }
+}
+
+impl Drop for Frontend {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.log_path().display(), self.log());
+        }
+    }
+}
+
+/// Four ports that were free a moment ago.
+///
+/// # Panics
+/// When loopback has none.
+pub fn free_ports() -> [u16; 4] {
+    let listeners: [TcpListener; 4] =
+        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has free ports"));
+    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+}
