@@ -187,7 +187,10 @@ impl Machine {
     ///
     /// # Errors
     /// What makes it unusable.
-    pub fn inspect_module(&self, component: &[u8]) -> Result<Arc<Module>, crate::runtime::LoadError> {
+    pub fn inspect_module(
+        &self,
+        component: &[u8],
+    ) -> Result<Arc<Module>, crate::runtime::LoadError> {
         self.shared.modules.inspect(component)
     }
 
