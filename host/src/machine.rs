@@ -38,7 +38,7 @@ use tokio::sync::watch;
 
 use crate::runtime::{Module, Runtime};
 use crate::storage::state::{StateError, StateStore};
-use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError};
+use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View};
 
 use modules::Modules;
 use position::Position;
@@ -187,7 +187,10 @@ impl Machine {
     ///
     /// # Errors
     /// What makes it unusable.
-    pub fn inspect_module(&self, component: &[u8]) -> Result<Arc<Module>, crate::runtime::LoadError> {
+    pub fn inspect_module(
+        &self,
+        component: &[u8],
+    ) -> Result<Arc<Module>, crate::runtime::LoadError> {
         self.shared.modules.inspect(component)
     }
 

@@ -6,7 +6,7 @@
 //! advance the chain too, so equal digests mean equal logs as well as equal states.
 
 use bytes::Bytes;
-use quorate_wire::{DecodeError, Reader, Writer};
+use quorate_wire::Writer;
 
 use super::keys;
 use super::rows;
@@ -55,11 +55,11 @@ impl Position {
 
     /// The position of a state; of an empty one, the start.
     pub fn load(view: &dyn View) -> Result<Self, ViewError> {
-        let read = |input: &mut Reader<'_>| -> Result<Self, DecodeError> {
+        let position = rows::find(view, &keys::POSITION, |input| {
             let log_id = if input.flag()? { Some(decode_log_id(input)?) } else { None };
             Ok(Self { log_id, digest: StateDigest(input.array()?), clock_us: input.unsigned()? })
-        };
-        rows::find(view, &keys::POSITION, read).map(Option::unwrap_or_default)
+        });
+        position.map(Option::unwrap_or_default)
     }
 
     /// The row of the ring of digests that belongs to this position.
@@ -74,8 +74,8 @@ impl Position {
 
 /// The digest at an LSN, if it is still kept.
 pub fn digest_at(view: &dyn View, lsn: Lsn) -> Result<Option<StateDigest>, ViewError> {
-    let read = |input: &mut Reader<'_>| Ok((Lsn::decode(input)?, StateDigest(input.array()?)));
-    let kept = rows::find(view, &slot(lsn), read)?;
+    let kept =
+        rows::find(view, &slot(lsn), |row| Ok((Lsn::decode(row)?, StateDigest(row.array()?))))?;
     Ok(kept.filter(|(at, _)| *at == lsn).map(|(_, digest)| digest))
 }
 

@@ -108,7 +108,7 @@ impl Requests {
         client.ran.push(request.sequence);
         self.outcomes += 1;
         if client.outcomes.len() > OUTCOMES_PER_CLIENT_MAX
-            && let Some(lowest) = client.outcomes.keys().next()
+            && let Some(lowest) = client.outcomes.keys().next().copied()
         {
             self.outcomes -= client.forget_below(lowest + 1);
         }

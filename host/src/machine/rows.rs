@@ -53,7 +53,7 @@ pub fn each(
             unpack(key, value, |value| read(&mut rest, value))?;
         }
         match page.pairs.last() {
-            Some((last, _)) if !page.done => low = [last, [0].as_slice()].concat().into(),
+            Some((last, _)) if !page.done => low = [&last[..], &[0]].concat().into(),
             _ if page.done => return Ok(()),
             _ => return Err(ViewError("a page of an unfinished range is empty".into())),
         }

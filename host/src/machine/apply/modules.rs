@@ -138,7 +138,7 @@ impl Host<'_> {
             let chunk = self.overlay.get(&key)?;
             hash.update(chunk.ok_or_else(|| rows::damaged(&key, "chunk is missing"))?);
         }
-        if hash.finalize().as_slice() != digest.0 {
+        if <[u8; 32]>::from(hash.finalize()) != digest.0 {
             return Err(refuse("the module's bytes do not have its digest"));
         }
         Ok(())

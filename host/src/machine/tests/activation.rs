@@ -1,5 +1,7 @@
 //! One module gives way to another, within one entry, or nothing changes.
 
+use std::slice::from_ref;
+
 use super::support::*;
 use crate::runtime::Runtime;
 use crate::types::{HostCommand, Lsn, ModuleDigest, NodeId, Outcome, Rejection};
@@ -93,7 +95,7 @@ fn every_voter_must_have_acknowledged_and_one_even_by_force() {
     let mut cluster = Cluster::started(Guest::first());
     let second = Guest::written("m", "2.0.0", 1, &[]);
     let entry = cluster.log.push(voters(&[1, 2, 3])).clone();
-    cluster.node.apply(&[entry]);
+    cluster.node.apply(from_ref(&entry));
     cluster.install(&second);
     let first = cluster.first.clone();
     let force = HostCommand::ActivateModule {
@@ -267,7 +269,7 @@ fn a_module_that_cannot_run_here_is_a_fault_not_an_outcome() {
     let activate = cluster.client.host(broken.activate(Some(&cluster.first)));
     let entry = cluster.log.commands(&[activate]).clone();
     for _ in 0..2 {
-        assert!(cluster.node.applier.apply(&[entry.clone()], &|_| Ok(())).is_err());
+        assert!(cluster.node.applier.apply(from_ref(&entry), &|_| Ok(())).is_err());
         assert_eq!(cluster.node.dump(), before);
     }
 }

@@ -1,5 +1,6 @@
 //! A fault leaves nothing behind, and the same entries can be applied afterwards.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -64,16 +65,16 @@ fn failing_storage_is_a_fault_and_a_retry_gives_what_it_would_have_given() {
         let before = node.dump();
 
         failing.commits.store(true, Ordering::Relaxed);
-        assert!(node.applier.apply(&[entry.clone()], &|_| Ok(())).is_err());
+        assert!(node.applier.apply(from_ref(&entry), &|_| Ok(())).is_err());
         failing.reads.store(true, Ordering::Relaxed);
         failing.commits.store(false, Ordering::Relaxed);
-        assert!(node.applier.apply(&[entry.clone()], &|_| Ok(())).is_err());
+        assert!(node.applier.apply(from_ref(&entry), &|_| Ok(())).is_err());
         failing.reads.store(false, Ordering::Relaxed);
         assert_eq!(node.dump(), before);
         assert_eq!(node.outcomes(&entry).len(), 2);
 
         failing.reads.store(true, Ordering::Relaxed);
-        assert!(node.applier.apply(&[second.clone()], &|_| Ok(())).is_err());
+        assert!(node.applier.apply(from_ref(&second), &|_| Ok(())).is_err());
         failing.reads.store(false, Ordering::Relaxed);
         node.outcomes(&second);
         assert_eq!(node.value("a"), None);
