@@ -29,7 +29,7 @@ use super::proposer::{Packer, Proposer, Queue, Stamp};
 use super::read_index::{ReadIndex, Reads};
 use super::service::{PeerService, Service};
 use super::state_machine::{Stall, StateMachine};
-use super::{Raft, network};
+use super::Raft;
 use crate::types::{BatchHeader, ClusterId, Generation, NodeId, TypeConfig};
 
 /// How long a stopping leader waits for its successor.
@@ -177,7 +177,7 @@ impl Node {
         self.reads.clone()
     }
 
-    /// The service to mount on a [`server`](network::server) at `edit_log_port`.
+    /// The service to mount on a [`server`](super::server) at `edit_log_port`.
     pub fn service(&self) -> PeerService {
         self.service.clone().mountable()
     }

@@ -71,8 +71,8 @@ async fn a_read_sees_every_write_acknowledged_before_it() {
     for round in 0..60 {
         let writer = &cluster.members[round % 3];
         let reader = &cluster.members[(round + 1) % 3];
-        let write = writer.node.proposer().propose("root", note("write"), soon());
-        let (written, _) = write.await.unwrap();
+        let proposer = writer.node.proposer();
+        let (written, _) = proposer.propose("root", note("write"), soon()).await.unwrap();
         let reads = (0..8).map(|_| {
             let reads = reader.node.read_index();
             async move { reads.get(soon()).await.unwrap() }
