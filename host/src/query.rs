@@ -54,7 +54,8 @@ pub use guard::Cancel;
 
 /// Longest statement in bytes; a longer one is refused.
 pub const SQL_BYTES_MAX: usize = 256 * 1024;
-/// Most operators in a statement; one with more is refused. Bounds how deep its tree can be.
+/// Most operators that may nest in each other, as those of `a AND b AND c` do; a statement with more
+/// is refused. Bounds how deep its tree can be.
 pub const OPERATORS_MAX: usize = 1000;
 /// Most SELECTs in a statement, subqueries included; one with more is refused.
 pub const SELECTS_MAX: usize = 64;
@@ -138,7 +139,11 @@ pub struct Limits {
 impl Default for Limits {
     /// [`QUERY_TIME`] from now, [`MEMORY_BYTES`] and [`ROWS_MAX`].
     fn default() -> Self {
-        Self { deadline: Instant::now() + QUERY_TIME, memory_bytes: MEMORY_BYTES, rows_max: ROWS_MAX }
+        Self {
+            deadline: Instant::now() + QUERY_TIME,
+            memory_bytes: MEMORY_BYTES,
+            rows_max: ROWS_MAX,
+        }
     }
 }
 

@@ -188,7 +188,9 @@ mod tests {
 
     #[test]
     fn impossible_dates_are_none() {
-        for text in ["2023-02-29", "2024-13-01", "2024-00-10", "2024-01-00", "x", "2024-01-01 25:00"] {
+        for text in
+            ["2023-02-29", "2024-13-01", "2024-00-10", "2024-01-00", "x", "2024-01-01 25:00"]
+        {
             assert_eq!(Moment::parse(text), None, "{text}");
         }
     }

@@ -67,9 +67,19 @@ const TRANSLATIONS: [(&str, u16, &str, &str); 9] = [
     ("no such column: ", 1054, "42S22", "Unknown column '{}' in 'field list'"),
     ("ambiguous column name: ", 1052, "23000", "Column '{}' in field list is ambiguous"),
     ("no such table: ", 5502, "42602", "Unknown table '{}'"),
-    ("wrong number of arguments to function ", 1582, "42000", "Incorrect parameter count in the call to native function '{}'"),
+    (
+        "wrong number of arguments to function ",
+        1582,
+        "42000",
+        "Incorrect parameter count in the call to native function '{}'",
+    ),
     ("misuse of aggregate", 1111, "HY000", "Invalid use of group function"),
-    ("SELECTs to the left and right", 1222, "21000", "The used SELECT statements have a different number of columns"),
+    (
+        "SELECTs to the left and right",
+        1222,
+        "21000",
+        "The used SELECT statements have a different number of columns",
+    ),
     ("sub-select returns", 1241, "21000", "Operand should contain 1 column(s)"),
     ("row value misused", 1241, "21000", "Operand should contain 1 column(s)"),
     ("string or blob too big", 1041, "HY000", "a value of the query is too large"),
@@ -88,9 +98,14 @@ pub(super) fn from_sqlite(error: &rusqlite::Error) -> Failure {
             return Failure::new(code, sqlstate, text.replace("{}", &name));
         }
     }
+    use rusqlite::ErrorCode as Code;
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::OutOfMemory) => Failure::new(1037, "HY001", "out of memory"),
-        Some(rusqlite::ErrorCode::OperationInterrupted) => cancelled(),
+        Some(Code::DiskFull | Code::SystemIoFailure | Code::CannotOpen) => {
+            let message = format!("no temporary file for intermediate results: {message}");
+            Failure::new(1021, "HY000", message)
+        }
+        Some(Code::OutOfMemory) => Failure::new(1037, "HY001", "out of memory"),
+        Some(Code::OperationInterrupted) => cancelled(),
         _ => Failure::new(1064, "42000", message),
     }
 }

@@ -19,7 +19,7 @@ use rusqlite::types::{ToSql, ToSqlOutput};
 use rusqlite::{Connection, Result};
 
 use super::guard::Guard;
-use super::table::{self, Cell};
+use super::table;
 use super::{Scope, failure};
 pub(super) use number::unhex;
 
@@ -128,21 +128,26 @@ pub(super) fn register(connection: &Connection, name: &str, guard: &Arc<Guard>) 
     let guard = guard.clone();
     let pure = !matches!(body, Body::Sleep) && name != "rand";
     let flags = if pure { FunctionFlags::SQLITE_DETERMINISTIC } else { FunctionFlags::empty() };
-    connection.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8 | flags, move |context| {
-        let arguments: Vec<Value> = context.iter().map(table::value).collect();
-        debug_assert!(arguments.len() >= least, "the rewriter counts arguments");
-        let strict = !matches!(body, Body::Loose(_));
-        if strict && arguments.contains(&Value::Null) {
-            return Ok(Answered(Value::Null));
-        }
-        let answer = match body {
-            Body::Strict(body) | Body::Loose(body) => body(&arguments),
-            Body::Shift(sign) => time::shift(sign, &arguments),
-            Body::Sleep => sleep(&guard, &arguments[0]),
-            Body::Session(_) | Body::Native(_) => Ok(Value::Null),
-        };
-        answer.map(Answered).map_err(|failure| guard.stop(failure))
-    })
+    connection.create_scalar_function(
+        name,
+        -1,
+        FunctionFlags::SQLITE_UTF8 | flags,
+        move |context| {
+            let arguments: Vec<Value> = context.iter().map(table::value).collect();
+            debug_assert!(arguments.len() >= least, "the rewriter counts arguments");
+            let strict = !matches!(body, Body::Loose(_));
+            if strict && arguments.contains(&Value::Null) {
+                return Ok(Answered(Value::Null));
+            }
+            let answer = match body {
+                Body::Strict(body) | Body::Loose(body) => body(&arguments),
+                Body::Shift(sign) => time::shift(sign, &arguments),
+                Body::Sleep => sleep(&guard, &arguments[0]),
+                Body::Session(_) | Body::Native(_) => Ok(Value::Null),
+            };
+            answer.map(Answered).map_err(|failure| guard.stop(failure))
+        },
+    )
 }
 
 /// MySQL: `SLEEP` answers 0 after the time is up.
@@ -157,7 +162,7 @@ struct Answered(Value);
 
 impl ToSql for Answered {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(Cell(&self.0).output())
+        Ok(table::sqlite(&self.0))
     }
 }
 
@@ -197,7 +202,11 @@ impl Aggregate<Option<String>, Option<String>> for Concatenation {
         Ok(())
     }
 
-    fn finalize(&self, _: &mut Context<'_>, joined: Option<Option<String>>) -> Result<Option<String>> {
+    fn finalize(
+        &self,
+        _: &mut Context<'_>,
+        joined: Option<Option<String>>,
+    ) -> Result<Option<String>> {
         let joined = joined.flatten();
         self.guard.release(joined.as_ref().map_or(0, String::len));
         Ok(joined)

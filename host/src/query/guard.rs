@@ -77,7 +77,8 @@ impl Guard {
 
     /// Waits for `time`; fails as soon as the query is cancelled or late.
     pub(super) fn sleep(&self, time: Duration) -> Result<(), Failure> {
-        let end = Instant::now().checked_add(time).map_or(self.deadline, |end| end.min(self.deadline));
+        let end =
+            Instant::now().checked_add(time).map_or(self.deadline, |end| end.min(self.deadline));
         self.cancel.wait_until(end);
         self.check()
     }

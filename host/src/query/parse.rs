@@ -33,7 +33,8 @@ pub(super) fn with_room<T: Send>(
     if sql.len() <= PLAIN_SQL_BYTES {
         return work();
     }
-    let refused = |what: &str| Failure::new(1135, "HY000", format!("no thread for a long query: {what}"));
+    let refused =
+        |what: &str| Failure::new(1135, "HY000", format!("no thread for a long query: {what}"));
     thread::scope(|scope| {
         let builder = thread::Builder::new().name("query".into()).stack_size(STACK_BYTES);
         let worker = builder.spawn_scoped(scope, work).map_err(|e| refused(&e.to_string()))?;
@@ -52,9 +53,8 @@ pub(super) fn query(sql: &str) -> Result<Parsed, Failure> {
         .map_err(|error| failure::syntax(&error.to_string()))?;
     bound(&tokens)?;
     let texts = select_list(sql, &tokens);
-    let mut parser = Parser::new(&dialect)
-        .with_recursion_limit(NESTING_MAX)
-        .with_tokens_with_locations(tokens);
+    let mut parser =
+        Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let statement = parser.parse_statement().map_err(|error| refusal(&error))?;
     while parser.consume_token(&Token::SemiColon) {}
     let rest = parser.peek_token();
@@ -75,7 +75,9 @@ fn refusal(error: &ParserError) -> Failure {
     match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
             // `Expected: .., found: x at Line: 1, Column: 8`
-            failure::syntax(&text.replace(" at Line: ", " at line ").replace(", Column: ", ", column "))
+            failure::syntax(
+                &text.replace(" at Line: ", " at line ").replace(", Column: ", ", column "),
+            )
         }
         ParserError::RecursionLimitExceeded => {
             failure::syntax(&format!("nested more than {NESTING_MAX} deep"))
@@ -83,32 +85,74 @@ fn refusal(error: &ParserError) -> Failure {
     }
 }
 
-/// Refuses what would make too deep a tree or too many intermediate tables.
+/// Refuses what would make too deep a tree or too many intermediate tables. Operators of one chain
+/// nest in each other, those on two sides of a comma do not.
 fn bound(tokens: &[TokenWithSpan]) -> Result<(), Failure> {
-    let (mut operators, mut selects) = (0, 0);
+    let mut selects = 0;
+    // Operators since the last comma, for each parenthesis that is open, and their sum.
+    let (mut chains, mut depth) = (vec![0], 0);
     for token in tokens {
         match &token.token {
-            Token::Word(word) => match word.keyword {
-                Keyword::SELECT => selects += 1,
-                Keyword::AND | Keyword::OR | Keyword::XOR | Keyword::NOT | Keyword::DIV
-                | Keyword::MOD | Keyword::IS | Keyword::LIKE | Keyword::REGEXP | Keyword::RLIKE
-                | Keyword::COLLATE | Keyword::BETWEEN | Keyword::IN | Keyword::UNION
-                | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN => operators += 1,
-                _ => {}
-            },
-            Token::Whitespace(_) | Token::Comma | Token::Period | Token::Number(..)
-            | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)
-            | Token::LParen | Token::RParen | Token::SemiColon | Token::EOF => {}
-            _ => operators += 1,
+            Token::LParen => chains.push(0),
+            Token::RParen | Token::Comma => {
+                depth -= chains.pop().unwrap_or(0);
+                if token.token == Token::Comma || chains.is_empty() {
+                    chains.push(0);
+                }
+            }
+            token if nests(token) => {
+                depth += 1;
+                if let Some(chain) = chains.last_mut() {
+                    *chain += 1;
+                }
+            }
+            Token::Word(word) if word.keyword == Keyword::SELECT => selects += 1,
+            _ => {}
         }
-    }
-    if operators > OPERATORS_MAX {
-        return Err(failure::syntax(&format!("more than {OPERATORS_MAX} operators")));
+        if depth > OPERATORS_MAX {
+            return Err(failure::syntax(&format!("more than {OPERATORS_MAX} operators in a row")));
+        }
     }
     if selects > SELECTS_MAX {
         return Err(failure::syntax(&format!("more than {SELECTS_MAX} SELECTs")));
     }
     Ok(())
+}
+
+/// Whether a token may put one expression, query or join into another.
+fn nests(token: &Token) -> bool {
+    use Keyword as K;
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            K::AND
+                | K::OR
+                | K::XOR
+                | K::NOT
+                | K::DIV
+                | K::IS
+                | K::LIKE
+                | K::REGEXP
+                | K::RLIKE
+                | K::COLLATE
+                | K::BETWEEN
+                | K::IN
+                | K::UNION
+                | K::EXCEPT
+                | K::INTERSECT
+                | K::JOIN
+        ),
+        Token::Whitespace(_)
+        | Token::Period
+        | Token::Number(..)
+        | Token::SemiColon
+        | Token::EOF
+        | Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_)
+        | Token::Placeholder(_)
+        | Token::HexStringLiteral(_) => false,
+        _ => true,
+    }
 }
 
 /// The source of each item of the first select list: MySQL labels columns with it.
@@ -128,11 +172,14 @@ fn select_list(sql: &str, tokens: &[TokenWithSpan]) -> Vec<String> {
         }
     }
     let offsets = Offsets::new(sql);
-    let (mut depth, mut first, mut last): (usize, Option<Location>, Option<Location>) = (0, None, None);
+    let (mut depth, mut first, mut last): (usize, Option<Location>, Option<Location>) =
+        (0, None, None);
     loop {
         let token = rest.next();
         let ends = token.is_none_or(|token| {
-            depth == 0 && (matches!(token.token, Token::EOF | Token::SemiColon | Token::RParen) || is_keyword(token, &AFTER_LIST))
+            depth == 0
+                && (matches!(token.token, Token::EOF | Token::SemiColon | Token::RParen)
+                    || is_keyword(token, &AFTER_LIST))
         });
         let comma = token.is_some_and(|token| depth == 0 && token.token == Token::Comma);
         if ends || comma {
@@ -156,16 +203,33 @@ fn select_list(sql: &str, tokens: &[TokenWithSpan]) -> Vec<String> {
 
 /// Keywords that end a select list.
 const AFTER_LIST: [Keyword; 13] = [
-    Keyword::FROM, Keyword::INTO, Keyword::WHERE, Keyword::GROUP, Keyword::HAVING, Keyword::WINDOW,
-    Keyword::ORDER, Keyword::LIMIT, Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT,
-    Keyword::MINUS, Keyword::FOR,
+    Keyword::FROM,
+    Keyword::INTO,
+    Keyword::WHERE,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::WINDOW,
+    Keyword::ORDER,
+    Keyword::LIMIT,
+    Keyword::UNION,
+    Keyword::EXCEPT,
+    Keyword::INTERSECT,
+    Keyword::MINUS,
+    Keyword::FOR,
 ];
 
 /// Words between SELECT and its list.
 const MODIFIERS: [Keyword; 10] = [
-    Keyword::DISTINCT, Keyword::DISTINCTROW, Keyword::ALL, Keyword::HIGH_PRIORITY,
-    Keyword::STRAIGHT_JOIN, Keyword::SQL_SMALL_RESULT, Keyword::SQL_BIG_RESULT,
-    Keyword::SQL_BUFFER_RESULT, Keyword::SQL_NO_CACHE, Keyword::SQL_CALC_FOUND_ROWS,
+    Keyword::DISTINCT,
+    Keyword::DISTINCTROW,
+    Keyword::ALL,
+    Keyword::HIGH_PRIORITY,
+    Keyword::STRAIGHT_JOIN,
+    Keyword::SQL_SMALL_RESULT,
+    Keyword::SQL_BIG_RESULT,
+    Keyword::SQL_BUFFER_RESULT,
+    Keyword::SQL_NO_CACHE,
+    Keyword::SQL_CALC_FOUND_ROWS,
 ];
 
 fn is_keyword(token: &TokenWithSpan, keywords: &[Keyword]) -> bool {

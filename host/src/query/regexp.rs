@@ -8,7 +8,6 @@
 
 use quorate_wire::Failure;
 
-
 /// Longest program; a pattern that needs more is refused.
 const PROGRAM_MAX: usize = 4096;
 /// How deep groups may nest.
@@ -24,7 +23,10 @@ pub(super) struct Pattern {
 #[derive(Debug, Clone)]
 enum Step {
     /// One character out of ranges, or out of all others.
-    Character { ranges: Vec<(char, char)>, negated: bool },
+    Character {
+        ranges: Vec<(char, char)>,
+        negated: bool,
+    },
     Start,
     End,
     /// Two ways on.
@@ -211,7 +213,8 @@ impl Parser<'_> {
         while let Some(c) = self.rest.next_if(|c| !matches!(c, '|' | ')')) {
             let piece = match c {
                 '(' => {
-                    if self.rest.next_if_eq(&'?').is_some() && self.rest.next_if_eq(&':').is_none() {
+                    if self.rest.next_if_eq(&'?').is_some() && self.rest.next_if_eq(&':').is_none()
+                    {
                         return refuse("only (?: may follow (");
                     }
                     let inner = self.either(depth + 1)?;
@@ -288,7 +291,8 @@ impl Parser<'_> {
             let low = match c {
                 ']' if !ranges.is_empty() => return Ok(Step::Character { ranges, negated }),
                 '[' if self.rest.next_if_eq(&':').is_some() => {
-                    let name: String = std::iter::from_fn(|| self.rest.next_if(|c| *c != ':')).collect();
+                    let name: String =
+                        std::iter::from_fn(|| self.rest.next_if(|c| *c != ':')).collect();
                     let closed = (self.rest.next(), self.rest.next()) == (Some(':'), Some(']'));
                     let set = named(&name);
                     if !closed || set.is_empty() {
@@ -315,7 +319,9 @@ impl Parser<'_> {
                     Some('\\') => self.rest.next().map(plain),
                     other => other,
                 };
-                let Some(high) = high.filter(|high| *high >= low) else { return refuse("range out of order") };
+                let Some(high) = high.filter(|high| *high >= low) else {
+                    return refuse("range out of order");
+                };
                 ranges.push((low, high));
             } else {
                 ranges.push((low, low));
@@ -389,7 +395,9 @@ mod tests {
 
     #[test]
     fn malformed_and_oversized_patterns_are_refused() {
-        for pattern in ["(", ")", "[a", "*", "a{2", "a{x}", "[z-a]", r"\", "(?=a)", "((a{1000}){1000})"] {
+        for pattern in
+            ["(", ")", "[a", "*", "a{2", "a{x}", "[z-a]", r"\", "(?=a)", "((a{1000}){1000})"]
+        {
             assert!(Pattern::new(pattern).is_err(), "{pattern}");
         }
         assert!(Pattern::new(&"(".repeat(10_000)).is_err());

@@ -7,6 +7,7 @@
 
 mod cast;
 mod expression;
+mod having;
 mod name;
 mod set;
 
@@ -89,8 +90,15 @@ pub(super) fn plan(
 pub(super) fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
     use JoinOperator as Op;
     match operator {
-        Op::Join(c) | Op::Inner(c) | Op::Left(c) | Op::LeftOuter(c) | Op::Right(c)
-        | Op::RightOuter(c) | Op::FullOuter(c) | Op::CrossJoin(c) | Op::StraightJoin(c) => Some(c),
+        Op::Join(c)
+        | Op::Inner(c)
+        | Op::Left(c)
+        | Op::LeftOuter(c)
+        | Op::Right(c)
+        | Op::RightOuter(c)
+        | Op::FullOuter(c)
+        | Op::CrossJoin(c)
+        | Op::StraightJoin(c) => Some(c),
         _ => None,
     }
 }
@@ -238,6 +246,7 @@ impl VisitorMut for Rewriter<'_> {
         for table in &mut select.from {
             self.joins(table)?;
         }
+        having::fold(select)?;
         for item in &mut select.projection {
             match item {
                 // SQLite labels columns its own way, and only an alias is kept through subqueries.
@@ -252,7 +261,10 @@ impl VisitorMut for Rewriter<'_> {
                     let expr = std::mem::replace(expr, Expr::value(Literal::Null));
                     *item = SelectItem::ExprWithAlias { expr, alias: Ident::new(alias) };
                 }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    _,
+                ) => {
                     name.0.drain(..name.0.len() - 1);
                 }
                 SelectItem::Wildcard(_) if select.from.is_empty() => {
@@ -267,20 +279,34 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> Step {
         match table {
             TableFactor::Table {
-                name, alias, args, with_hints, version, with_ordinality, partitions, json_path,
-                sample, index_hints,
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
             } => {
                 let extras = args.is_some() || version.is_some() || *with_ordinality;
                 let extras = extras || json_path.is_some() || sample.is_some();
                 absent(extras || !partitions.is_empty(), "this form of table reference")?;
-                absent(alias.as_ref().is_some_and(|a| !a.columns.is_empty()), "a column list behind a table alias")?;
+                absent(
+                    alias.as_ref().is_some_and(|a| !a.columns.is_empty()),
+                    "a column list behind a table alias",
+                )?;
                 index_hints.clear();
                 with_hints.clear();
                 self.table(name, alias)
             }
             TableFactor::Derived { lateral, sample, alias, .. } => {
                 absent(*lateral, "LATERAL")?;
-                absent(alias.as_ref().is_some_and(|a| !a.columns.is_empty()), "a column list behind a table alias")?;
+                absent(
+                    alias.as_ref().is_some_and(|a| !a.columns.is_empty()),
+                    "a column list behind a table alias",
+                )?;
                 absent(sample.is_some(), "TABLESAMPLE")
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
@@ -300,7 +326,8 @@ impl VisitorMut for Rewriter<'_> {
         let new = match &value.value {
             Literal::Null | Literal::Boolean(_) => return ControlFlow::Continue(()),
             Literal::Number(digits, _) => {
-                let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
+                let plain =
+                    |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
                 absent(!digits.chars().all(plain), "this form of number")?;
                 return ControlFlow::Continue(());
             }

@@ -40,7 +40,11 @@ struct Shaper<'a> {
 }
 
 /// The columns of a query, if all of them can be told.
-pub(super) fn outputs(parsed: &Parsed, scope: &Scope, relations: &[Relation]) -> Option<Vec<Output>> {
+pub(super) fn outputs(
+    parsed: &Parsed,
+    scope: &Scope,
+    relations: &[Relation],
+) -> Option<Vec<Output>> {
     let mut shaper = Shaper { scope, relations, common: Vec::new(), texts: Some(&parsed.texts) };
     shaper.query(&parsed.query)
 }

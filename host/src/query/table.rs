@@ -47,30 +47,28 @@ pub(super) fn register(connection: &Connection, name: &str, source: Source) -> R
     connection.create_module(name, &MODULE, Some(Arc::new(source)))
 }
 
-/// A value on its way into SQLite, which has neither unsigned integers nor bytes that compare
-/// with text: both go as text.
-pub(super) struct Cell<'a>(pub(super) &'a Value);
-
-impl<'a> Cell<'a> {
-    /// What SQLite is given. It borrows from the value, not from the cell.
-    pub(super) fn output(self) -> ToSqlOutput<'a> {
-        match self.0 {
-            Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
-            Value::Int(v) => ToSqlOutput::Borrowed(ValueRef::Integer(*v)),
-            Value::UInt(v) => match i64::try_from(*v) {
-                Ok(v) => ToSqlOutput::Borrowed(ValueRef::Integer(v)),
-                Err(_) => ToSqlOutput::Owned(v.to_string().into()),
-            },
-            Value::Double(v) => ToSqlOutput::Borrowed(ValueRef::Real(*v)),
-            Value::Text(v) => ToSqlOutput::Borrowed(ValueRef::Text(v.as_bytes())),
-            Value::Bytes(v) => ToSqlOutput::Borrowed(ValueRef::Text(v)),
-        }
+/// A value as SQLite takes it, which has neither unsigned integers nor bytes that compare with
+/// text: both go as text.
+pub(super) fn sqlite(value: &Value) -> ToSqlOutput<'_> {
+    match value {
+        Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+        Value::Int(v) => ToSqlOutput::Borrowed(ValueRef::Integer(*v)),
+        Value::UInt(v) => match i64::try_from(*v) {
+            Ok(v) => ToSqlOutput::Borrowed(ValueRef::Integer(v)),
+            Err(_) => ToSqlOutput::Owned(v.to_string().into()),
+        },
+        Value::Double(v) => ToSqlOutput::Borrowed(ValueRef::Real(*v)),
+        Value::Text(v) => ToSqlOutput::Borrowed(ValueRef::Text(v.as_bytes())),
+        Value::Bytes(v) => ToSqlOutput::Borrowed(ValueRef::Text(v)),
     }
 }
 
+/// A value that is bound or given as a column.
+pub(super) struct Cell<'a>(pub(super) &'a Value);
+
 impl ToSql for Cell<'_> {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(Cell(self.0).output())
+        Ok(sqlite(self.0))
     }
 }
 
@@ -356,9 +354,10 @@ unsafe impl VTabCursor for Scan {
                 self.constraints.push(Constraint { column, operator, value });
             }
         }
-        let kept = self.kept.lock().as_ref().and_then(|kept| {
-            (kept.constraints == self.constraints).then(|| kept.pages.clone())
-        });
+        let kept =
+            self.kept.lock().as_ref().and_then(|kept| {
+                (kept.constraints == self.constraints).then(|| kept.pages.clone())
+            });
         match kept {
             Some(pages) => self.pages = pages,
             None => self.fetch(None, true)?,

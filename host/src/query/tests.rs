@@ -98,7 +98,12 @@ fn fake() -> Arc<Fake> {
                 })
                 .collect(),
         ),
-        ("information_schema", "views", vec![key("TABLE_SCHEMA"), key("TABLE_NAME")], vec![text(&["d1", "v1"])]),
+        (
+            "information_schema",
+            "views",
+            vec![key("TABLE_SCHEMA"), key("TABLE_NAME")],
+            vec![text(&["d1", "v1"])],
+        ),
         ("sys", "tables", vec![column("owner")], vec![text(&["root"])]),
         (
             "kv",
@@ -144,7 +149,12 @@ fn fake() -> Arc<Fake> {
         rows.insert(format!("{schema}.{name}"), content);
         relations.push(Relation { schema: schema.into(), name: name.into(), columns });
     }
-    Arc::new(Fake { relations: relations.into(), rows, scans: Mutex::default(), pages: Mutex::default() })
+    Arc::new(Fake {
+        relations: relations.into(),
+        rows,
+        scans: Mutex::default(),
+        pages: Mutex::default(),
+    })
 }
 
 fn scope() -> Scope {

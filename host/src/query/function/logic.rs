@@ -15,7 +15,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::native("nullif", (2, 2), Arguments(0), "nullif"),
     Function::loose("coalesce", (1, MANY), Arguments(0), coalesce),
     Function::loose("isnull", (1, 1), Fixed(Int), |a| Ok(Value::from(a[0] == Value::Null))),
-    Function::new("greatest", (2, MANY), Arguments(0), Body::Strict(|a| extreme(a, Ordering::Greater))),
+    Function::new(
+        "greatest",
+        (2, MANY),
+        Arguments(0),
+        Body::Strict(|a| extreme(a, Ordering::Greater)),
+    ),
     Function::new("least", (2, MANY), Arguments(0), Body::Strict(|a| extreme(a, Ordering::Less))),
     Function::loose("elt", (2, MANY), Fixed(Text), elt),
     Function::loose("field", (2, MANY), Fixed(Int), field),
@@ -55,7 +60,8 @@ fn extreme(arguments: &[Value], wanted: Ordering) -> Answer {
         _ if numbers => double(a).total_cmp(&double(b)),
         _ => string(a).cmp(&string(b)),
     };
-    let best = arguments.iter().reduce(|best, next| if order(next, best) == wanted { next } else { best });
+    let best =
+        arguments.iter().reduce(|best, next| if order(next, best) == wanted { next } else { best });
     Ok(best.cloned().unwrap_or(Value::Null))
 }
 
@@ -71,7 +77,8 @@ fn field(arguments: &[Value]) -> Answer {
         return Ok(Value::Int(0));
     }
     let wanted = string(wanted);
-    let found = list.iter().position(|v| *v != Value::Null && string(v).eq_ignore_ascii_case(&wanted));
+    let found =
+        list.iter().position(|v| *v != Value::Null && string(v).eq_ignore_ascii_case(&wanted));
     Ok(Value::Int(found.map_or(0, |at| at as i64 + 1)))
 }
 

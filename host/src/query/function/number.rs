@@ -22,7 +22,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("mod", (2, 2), Arguments(0), Body::Strict(modulo)),
     Function::strict("divide", (2, 2), Double, divide),
     Function::strict("integer divide", (2, 2), Int, integer_divide),
-    Function::strict("bitwise exclusive or", (2, 2), Int, |a| Ok(Value::Int(integer(&a[0]) ^ integer(&a[1])))),
+    Function::strict("bitwise exclusive or", (2, 2), Int, |a| {
+        Ok(Value::Int(integer(&a[0]) ^ integer(&a[1])))
+    }),
     Function::strict("cast decimal", (2, 2), Decimal, decimal),
     Function::strict("format", (2, 2), Text, format),
     Function::strict("pow", (2, 2), Double, |a| real(double(&a[0]).powf(double(&a[1])))),
@@ -35,7 +37,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::strict("pi", (0, 0), Double, |_| real(consts::PI)),
     Function::strict("rand", (0, 1), Double, |_| real(rand::random::<f64>())),
     Function::strict("hex", (1, 1), Text, hex),
-    Function::strict("unhex", (1, 1), Bytes, |a| Ok(unhex(&string(&a[0])).map_or(Value::Null, Value::Bytes))),
+    Function::strict("unhex", (1, 1), Bytes, |a| {
+        Ok(unhex(&string(&a[0])).map_or(Value::Null, Value::Bytes))
+    }),
     Function::strict("bin", (1, 1), Text, |a| Ok(format!("{:b}", integer(&a[0])).into())),
 ];
 
@@ -124,8 +128,8 @@ fn hex(arguments: &[Value]) -> Answer {
 
 /// Bytes from hexadecimal digits; a missing first digit is 0.
 pub(in crate::query) fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
+    let even =
+        if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
     let pairs = even.as_bytes().chunks(2);
     pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
-

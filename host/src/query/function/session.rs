@@ -27,7 +27,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::session("current_timestamp", 1, DateTime, now),
     Function::session("localtime", 1, DateTime, now),
     Function::session("localtimestamp", 1, DateTime, now),
-    Function::session("utc_timestamp", 1, DateTime, |scope| Moment::at(scope.now_us).date_time().into()),
+    Function::session("utc_timestamp", 1, DateTime, |scope| {
+        Moment::at(scope.now_us).date_time().into()
+    }),
     Function::session("curdate", 0, Date, |scope| local(scope).date().into()),
     Function::session("current_date", 0, Date, |scope| local(scope).date().into()),
     Function::session("utc_date", 0, Date, |scope| Moment::at(scope.now_us).date().into()),

@@ -33,16 +33,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::strict("locate", (2, 3), Int, locate),
     Function::strict("instr", (2, 2), Int, |a| find(&a[1], &a[0], 1)),
     Function::strict("find_in_set", (2, 2), Int, find_in_set),
-    Function::strict("starts_with", (2, 2), Int, |a| Ok(string(&a[0]).starts_with(&string(&a[1])).into())),
-    Function::strict("ends_with", (2, 2), Int, |a| Ok(string(&a[0]).ends_with(&string(&a[1])).into())),
+    Function::strict("starts_with", (2, 2), Int, |a| {
+        Ok(string(&a[0]).starts_with(&string(&a[1])).into())
+    }),
+    Function::strict("ends_with", (2, 2), Int, |a| {
+        Ok(string(&a[0]).ends_with(&string(&a[1])).into())
+    }),
     Function::strict("strcmp", (2, 2), Int, strcmp),
-    Function::strict("reverse", (1, 1), Text, |a| Ok(string(&a[0]).chars().rev().collect::<String>().into())),
+    Function::strict("reverse", (1, 1), Text, |a| {
+        Ok(string(&a[0]).chars().rev().collect::<String>().into())
+    }),
     Function::strict("repeat", (2, 2), Text, |a| repeat(&string(&a[0]), integer(&a[1]))),
     Function::strict("space", (1, 1), Text, |a| repeat(" ", integer(&a[0]))),
     Function::strict("lpad", (3, 3), Text, |a| pad(a, true)),
     Function::strict("rpad", (3, 3), Text, |a| pad(a, false)),
-    Function::strict("quote", (1, 1), Text, |a| Ok(quorate_sql::quote_string(&string(&a[0])).into())),
-    Function::strict("ascii", (1, 1), Int, |a| Ok(Value::Int(string(&a[0]).bytes().next().unwrap_or(0).into()))),
+    Function::strict("quote", (1, 1), Text, |a| {
+        Ok(quorate_sql::quote_string(&string(&a[0])).into())
+    }),
+    Function::strict("ascii", (1, 1), Int, |a| {
+        Ok(Value::Int(string(&a[0]).bytes().next().unwrap_or(0).into()))
+    }),
     Function::strict("regexp_like", (2, 2), Int, regexp_like),
 ];
 
@@ -100,7 +110,8 @@ fn substring(arguments: &[Value]) -> Answer {
 }
 
 fn substring_index(arguments: &[Value]) -> Answer {
-    let (text, delimiter, wanted) = (string(&arguments[0]), string(&arguments[1]), integer(&arguments[2]));
+    let (text, delimiter, wanted) =
+        (string(&arguments[0]), string(&arguments[1]), integer(&arguments[2]));
     if delimiter.is_empty() || wanted == 0 {
         return Ok("".into());
     }
@@ -115,7 +126,8 @@ fn substring_index(arguments: &[Value]) -> Answer {
 
 /// StarRocks: parts count from 1, or from the end when negative; NULL when there is none.
 fn split_part(arguments: &[Value]) -> Answer {
-    let (text, delimiter, wanted) = (string(&arguments[0]), string(&arguments[1]), integer(&arguments[2]));
+    let (text, delimiter, wanted) =
+        (string(&arguments[0]), string(&arguments[1]), integer(&arguments[2]));
     let nth = usize::try_from(wanted.unsigned_abs()).unwrap_or(usize::MAX).checked_sub(1);
     let found = match (nth, wanted > 0) {
         (None, _) => None,

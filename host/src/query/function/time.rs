@@ -9,8 +9,18 @@ use crate::query::calendar::{Moment, Unit, days_in};
 use crate::query::failure;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -26,7 +36,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("adddate", (2, 2), Fixed(DateTime), Body::Shift(1)),
     Function::new("date_sub", (2, 2), Fixed(DateTime), Body::Shift(-1)),
     Function::new("subdate", (2, 2), Fixed(DateTime), Body::Shift(-1)),
-    Function::strict("timestampadd", (3, 3), DateTime, |a| shift(1, &[a[2].clone(), a[1].clone(), a[0].clone()])),
+    Function::strict("timestampadd", (3, 3), DateTime, |a| {
+        shift(1, &[a[2].clone(), a[1].clone(), a[0].clone()])
+    }),
     Function::strict("timestampdiff", (3, 3), Int, timestampdiff),
     Function::strict("datediff", (2, 2), Int, datediff),
     Function::strict("last_day", (1, 1), Date, last_day),
@@ -44,8 +56,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::strict("dayofweek", (1, 1), Int, |a| of(&a[0], |m| Value::Int(m.weekday() + 1))),
     Function::strict("weekday", (1, 1), Int, |a| of(&a[0], |m| Value::Int((m.weekday() + 6) % 7))),
     Function::strict("dayofyear", (1, 1), Int, |a| of(&a[0], |m| Value::Int(m.day_of_year()))),
-    Function::strict("dayname", (1, 1), Text, |a| of(&a[0], |m| WEEKDAYS[m.weekday() as usize].into())),
-    Function::strict("monthname", (1, 1), Text, |a| of(&a[0], |m| MONTHS[m.ymd().1 as usize - 1].into())),
+    Function::strict("dayname", (1, 1), Text, |a| {
+        of(&a[0], |m| WEEKDAYS[m.weekday() as usize].into())
+    }),
+    Function::strict("monthname", (1, 1), Text, |a| {
+        of(&a[0], |m| MONTHS[m.ymd().1 as usize - 1].into())
+    }),
 ];
 
 fn moment(value: &Value) -> Option<Moment> {
@@ -79,7 +95,8 @@ pub(super) fn shift(sign: i64, arguments: &[Value]) -> Answer {
     let name = string(&arguments[2]);
     let unit = Unit::parse(&name)
         .ok_or_else(|| failure::bad_argument("INTERVAL", &format!("unknown unit '{name}'")))?;
-    let moved = moment(&arguments[0]).and_then(|m| m.plus(integer(&arguments[1]).checked_mul(sign)?, unit));
+    let moved =
+        moment(&arguments[0]).and_then(|m| m.plus(integer(&arguments[1]).checked_mul(sign)?, unit));
     let plain = string(&arguments[0]).trim().len() <= "2024-01-01".len();
     let days = match unit {
         Unit::Months(_) => true,
@@ -113,7 +130,7 @@ fn timestampdiff(arguments: &[Value]) -> Answer {
             let reached = from.plus(guess, Unit::Months(1)).unwrap_or(to);
             let whole = match guess {
                 1.. if reached > to => guess - 1,
-                ..0 if reached < to => guess + 1,
+                ..=-1 if reached < to => guess + 1,
                 _ => guess,
             };
             whole / months

@@ -19,11 +19,23 @@ pub(in crate::query) enum Target {
 pub(in crate::query) fn target(data_type: &DataType) -> Option<Target> {
     use DataType as T;
     Some(match data_type {
-        T::Char(_) | T::Character(_) | T::Varchar(_) | T::Nvarchar(_) | T::Text | T::String(_)
+        T::Char(_)
+        | T::Character(_)
+        | T::Varchar(_)
+        | T::Nvarchar(_)
+        | T::Text
+        | T::String(_)
         | T::JSON => Target::Text,
         T::Binary(_) | T::Varbinary(_) => Target::Bytes,
-        T::Signed | T::SignedInteger | T::TinyInt(_) | T::SmallInt(_) | T::Int(_) | T::Integer(_)
-        | T::BigInt(_) | T::Bool | T::Boolean => Target::Int,
+        T::Signed
+        | T::SignedInteger
+        | T::TinyInt(_)
+        | T::SmallInt(_)
+        | T::Int(_)
+        | T::Integer(_)
+        | T::BigInt(_)
+        | T::Bool
+        | T::Boolean => Target::Int,
         T::Unsigned | T::UnsignedInteger => Target::UInt,
         T::Float(_) | T::Real | T::Double(_) | T::DoublePrecision => Target::Double,
         T::Decimal(scale) | T::Numeric(scale) | T::Dec(scale) => match scale {

@@ -11,8 +11,8 @@ use sqlparser::ast::{
 };
 
 use super::{Rewriter, Step, Target, absent, concat_name, quoted, refuse, set, target, variable};
-use crate::query::function::{self, Body};
 use crate::query::failure;
+use crate::query::function::{self, Body};
 
 /// What a step makes of an expression.
 type Made = ControlFlow<Box<Failure>, Expr>;
@@ -107,7 +107,8 @@ impl Rewriter<'_> {
                     return ControlFlow::Continue(());
                 };
                 if UNIT_FIRST.contains(&name.as_str())
-                    && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(unit))) = list.args.first_mut()
+                    && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(unit))) =
+                        list.args.first_mut()
                 {
                     *unit = Expr::value(Literal::SingleQuotedString(unit.to_string()));
                 }
@@ -189,40 +190,72 @@ impl Rewriter<'_> {
                     Some(TrimWhereField::Leading) => "ltrim",
                     Some(TrimWhereField::Trailing) => "rtrim",
                 };
-                self.apply(name, [Some(expr), trim_what].into_iter().flatten().map(|e| *e).collect())
+                self.apply(
+                    name,
+                    [Some(expr), trim_what].into_iter().flatten().map(|e| *e).collect(),
+                )
             }
             Expr::Function(function) => self.function(function)?,
-            Expr::AnyOp { left, compare_op: Op::Eq, right, .. } => membership(*left, *right, false)?,
+            Expr::AnyOp { left, compare_op: Op::Eq, right, .. } => {
+                membership(*left, *right, false)?
+            }
             Expr::AllOp { left, compare_op: Op::NotEq, right } => membership(*left, *right, true)?,
             Expr::AnyOp { .. } | Expr::AllOp { .. } => {
                 return refuse(failure::unsupported("comparison with ANY or ALL of a subquery"));
             }
             // SQLite: rows are looked up in VALUES, not in a list.
-            Expr::InList { expr, list, negated } if list.iter().any(|e| matches!(e, Expr::Tuple(_))) => {
+            Expr::InList { expr, list, negated }
+                if list.iter().any(|e| matches!(e, Expr::Tuple(_))) =>
+            {
                 let rows = list.into_iter().map(|row| match row {
                     Expr::Tuple(row) => Parens::with_empty_span(row),
                     other => Parens::with_empty_span(vec![other]),
                 });
-                let values = Values { explicit_row: false, value_keyword: false, rows: rows.collect() };
+                let values =
+                    Values { explicit_row: false, value_keyword: false, rows: rows.collect() };
                 let subquery = Box::new(set::wrapping(SetExpr::Values(values)));
                 Expr::InSubquery { expr, subquery, negated }
             }
             Expr::IsUnknown(expr) => Expr::IsNull(expr),
             Expr::IsNotUnknown(expr) => Expr::IsNotNull(expr),
-            same @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
-            | Expr::Nested(_) | Expr::Case { .. } | Expr::Exists { .. } | Expr::Subquery(_)
-            | Expr::Tuple(_) | Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_)
-            | Expr::IsNotTrue(_) | Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::InList { .. }
-            | Expr::InSubquery { .. } | Expr::Between { .. } | Expr::Interval(_)
-            | Expr::Wildcard(_) | Expr::QualifiedWildcard(..)) => same,
+            same @ (Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Value(_)
+            | Expr::Nested(_)
+            | Expr::Case { .. }
+            | Expr::Exists { .. }
+            | Expr::Subquery(_)
+            | Expr::Tuple(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Between { .. }
+            | Expr::Interval(_)
+            | Expr::Wildcard(_)
+            | Expr::QualifiedWildcard(..)) => same,
             other => return refuse(failure::unsupported(&format!("the expression {other}"))),
         };
         *expr = match new {
-            open @ (Expr::BinaryOp { .. } | Expr::UnaryOp { .. } | Expr::Like { .. }
-            | Expr::Between { .. } | Expr::InList { .. } | Expr::InSubquery { .. }
-            | Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_)
-            | Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::IsNotDistinctFrom(..)
-            | Expr::Collate { .. } | Expr::Exists { .. }) => Expr::Nested(Box::new(open)),
+            open @ (Expr::BinaryOp { .. }
+            | Expr::UnaryOp { .. }
+            | Expr::Like { .. }
+            | Expr::Between { .. }
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::Collate { .. }
+            | Expr::Exists { .. }) => Expr::Nested(Box::new(open)),
             closed => closed,
         };
         ControlFlow::Continue(())
@@ -250,9 +283,24 @@ impl Rewriter<'_> {
             (Op::Assignment, ..) => {
                 return refused(failure::unsupported("assignment to a variable inside a query"));
             }
-            (Op::Plus | Op::Minus | Op::Multiply | Op::Gt | Op::Lt | Op::GtEq | Op::LtEq | Op::Eq
-            | Op::NotEq | Op::And | Op::Or | Op::BitwiseOr | Op::BitwiseAnd
-            | Op::PGBitwiseShiftLeft | Op::PGBitwiseShiftRight, ..) => {
+            (
+                Op::Plus
+                | Op::Minus
+                | Op::Multiply
+                | Op::Gt
+                | Op::Lt
+                | Op::GtEq
+                | Op::LtEq
+                | Op::Eq
+                | Op::NotEq
+                | Op::And
+                | Op::Or
+                | Op::BitwiseOr
+                | Op::BitwiseAnd
+                | Op::PGBitwiseShiftLeft
+                | Op::PGBitwiseShiftRight,
+                ..,
+            ) => {
                 let (left, right) = (Box::new(left), Box::new(right));
                 return ControlFlow::Continue(Expr::BinaryOp { left, op, right });
             }
@@ -264,16 +312,11 @@ impl Rewriter<'_> {
     }
 
     /// `name(date, amount, unit)` out of an interval.
-    fn shift(
-        &mut self,
-        name: &'static str,
-        date: Expr,
-        interval: Expr,
-    ) -> Made {
+    fn shift(&mut self, name: &'static str, date: Expr, interval: Expr) -> Made {
         let (amount, unit) = match interval {
-            Expr::Interval(Interval { value, leading_field: Some(unit), last_field: None, .. }) => {
-                (*value, self.text(unit.to_string().trim_matches('`')))
-            }
+            Expr::Interval(Interval {
+                value, leading_field: Some(unit), last_field: None, ..
+            }) => (*value, self.text(unit.to_string().trim_matches('`'))),
             days => (days, self.text("DAY")),
         };
         ControlFlow::Continue(self.apply(name, vec![date, amount, unit]))
@@ -292,7 +335,8 @@ impl Rewriter<'_> {
         ControlFlow::Continue(match target {
             Target::Text => plain(DataType::Text),
             Target::Bytes => {
-                let (expr, collation) = (Box::new(plain(DataType::Text)), ObjectName::from(quoted("BINARY")));
+                let (expr, collation) =
+                    (Box::new(plain(DataType::Text)), ObjectName::from(quoted("BINARY")));
                 Expr::Collate { expr, collation }
             }
             Target::Int | Target::UInt => plain(DataType::Integer(None)),
@@ -316,11 +360,13 @@ impl Rewriter<'_> {
         let Some(entry) = function::find(&name) else {
             return refused(failure::unknown_function(&name));
         };
-        let count = match &function.args {
-            FunctionArguments::List(list) => list.args.len(),
-            _ => 0,
+        let (count, expressions) = match &function.args {
+            FunctionArguments::List(list) => (list.args.len(), arguments(&function).len()),
+            _ => (0, 0),
         };
-        if !(entry.least..=entry.most).contains(&count) {
+        // `COUNT(*)` is the only call with an argument that is no expression.
+        let odd = expressions < count && name != "count";
+        if odd || !(entry.least..=entry.most).contains(&count) {
             return refused(failure::argument_count(&name));
         }
         function.uses_odbc_syntax = false;
@@ -344,7 +390,11 @@ impl Rewriter<'_> {
         }
         if let FunctionArguments::None = function.args {
             let (duplicate_treatment, args, clauses) = (None, Vec::new(), Vec::new());
-            function.args = FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses });
+            function.args = FunctionArguments::List(FunctionArgumentList {
+                duplicate_treatment,
+                args,
+                clauses,
+            });
         }
         ControlFlow::Continue(Expr::Function(function))
     }

@@ -37,7 +37,9 @@ pub(super) fn flatten(query: &mut Query) -> Step {
                 match set_quantifier {
                     SetQuantifier::None => {}
                     SetQuantifier::Distinct => *set_quantifier = SetQuantifier::None,
-                    SetQuantifier::All => absent(*op != SetOperator::Union, "EXCEPT ALL and INTERSECT ALL")?,
+                    SetQuantifier::All => {
+                        absent(*op != SetOperator::Union, "EXCEPT ALL and INTERSECT ALL")?
+                    }
                     _ => return refuse(failure::unsupported("BY NAME")),
                 }
                 if matches!(**right, SetExpr::Query(_) | SetExpr::SetOperation { .. }) {

@@ -15,7 +15,9 @@ impl Shaper<'_> {
     ) -> Option<ColumnType> {
         use ColumnType::{Decimal, Double, Int, Text};
         match expr {
-            Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => self.expression(inner, sources),
+            Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => {
+                self.expression(inner, sources)
+            }
             Expr::Prefixed { .. } | Expr::Trim { .. } | Expr::Substring { .. } => Some(Text),
             Expr::Value(value) => literal(&value.value),
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
@@ -33,7 +35,9 @@ impl Shaper<'_> {
             }
             Expr::BinaryOp { left, op, right } => match op {
                 BinaryOperator::Divide => Some(Double),
-                BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Multiply
+                BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
                 | BinaryOperator::Modulo => {
                     if matches!(**right, Expr::Interval(_)) {
                         return Some(ColumnType::DateTime);
@@ -48,9 +52,9 @@ impl Shaper<'_> {
             },
             Expr::Case { conditions, else_result, .. } => {
                 let results = conditions.iter().map(|when| &when.result);
-                results.chain(else_result.as_deref()).fold(None, |found, result| {
-                    unify(found, self.expression(result, sources))
-                })
+                results
+                    .chain(else_result.as_deref())
+                    .fold(None, |found, result| unify(found, self.expression(result, sources)))
             }
             Expr::Subquery(query) => self.query(query)?.into_iter().next()?.column_type,
             Expr::Function(call) => {
@@ -59,19 +63,30 @@ impl Shaper<'_> {
                 match entry.returns {
                     Returns::Fixed(column_type) => Some(column_type),
                     Returns::Observed => None,
-                    Returns::Arguments(from) => arguments
-                        .iter()
-                        .skip(from)
-                        .fold(None, |found, argument| unify(found, self.expression(argument, sources))),
+                    Returns::Arguments(from) => {
+                        arguments.iter().skip(from).fold(None, |found, argument| {
+                            unify(found, self.expression(argument, sources))
+                        })
+                    }
                 }
             }
-            Expr::Ceil { .. } | Expr::Floor { .. } | Expr::Position { .. } | Expr::Extract { .. } => {
-                Some(Int)
-            }
-            Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_)
-            | Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::InList { .. }
-            | Expr::InSubquery { .. } | Expr::Between { .. } | Expr::Like { .. }
-            | Expr::RLike { .. } | Expr::Exists { .. } | Expr::UnaryOp { .. } => Some(Int),
+            Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Extract { .. } => Some(Int),
+            Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Between { .. }
+            | Expr::Like { .. }
+            | Expr::RLike { .. }
+            | Expr::Exists { .. }
+            | Expr::UnaryOp { .. } => Some(Int),
             _ => None,
         }
     }

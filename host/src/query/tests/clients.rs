@@ -31,11 +31,16 @@ fn sqlalchemy_connects() {
 
 #[test]
 fn sqlalchemy_reflects_a_table() {
-    let tables = "SELECT * FROM information_schema.tables WHERE table_schema = 'd1' AND table_name = 't1'";
+    let tables =
+        "SELECT * FROM information_schema.tables WHERE table_schema = 'd1' AND table_name = 't1'";
     assert_eq!(answer(tables), ["d1|t1|BASE TABLE"]);
     assert_eq!(labels(tables), ["TABLE_SCHEMA", "TABLE_NAME", "TABLE_TYPE"]);
-    assert_eq!(answer("SELECT * FROM information_schema.views WHERE table_schema = 'd1'"), ["d1|v1"]);
-    let missing = run("SELECT * FROM information_schema.tables_config WHERE table_schema = 'd1'").unwrap_err();
+    assert_eq!(
+        answer("SELECT * FROM information_schema.views WHERE table_schema = 'd1'"),
+        ["d1|v1"]
+    );
+    let missing = run("SELECT * FROM information_schema.tables_config WHERE table_schema = 'd1'")
+        .unwrap_err();
     assert_eq!(missing.code, 5502);
     assert!(missing.message.contains("Unknown table 'information_schema.tables_config'"));
 }
@@ -91,9 +96,13 @@ fn names_of_every_form_are_found() {
     }
     let in_sys = Scope { database: Some("SYS".into()), ..scope() };
     let none = Scope { database: None, ..scope() };
-    let of = |scope: &Scope, sql: &str| select(sql, scope, fake(), &Limits::default(), &Cancel::new());
+    let of =
+        |scope: &Scope, sql: &str| select(sql, scope, fake(), &Limits::default(), &Cancel::new());
     assert_eq!(shown(&of(&in_sys, "SELECT * FROM tables").unwrap()), ["root"]);
-    assert_eq!(shown(&of(&in_sys, "SELECT * FROM tables, information_schema.views").unwrap()), ["root|d1|v1"]);
+    assert_eq!(
+        shown(&of(&in_sys, "SELECT * FROM tables, information_schema.views").unwrap()),
+        ["root|d1|v1"]
+    );
     assert_eq!(of(&none, "SELECT * FROM tables").unwrap_err().code, 1046);
     assert_eq!(code("SELECT * FROM tables"), 5502);
     assert_eq!(code("SELECT * FROM hive.information_schema.tables"), 1064);
@@ -105,9 +114,21 @@ fn labels_are_the_text_as_written() {
         FROM information_schema.tables t";
     assert_eq!(
         labels(sql),
-        ["COUNT( * )", "table_name", "TABLE_TYPE", "it's", "1+1", "@@autocommit", "when", "(SELECT 2)"]
+        [
+            "COUNT( * )",
+            "table_name",
+            "TABLE_TYPE",
+            "it's",
+            "1+1",
+            "@@autocommit",
+            "when",
+            "(SELECT 2)"
+        ]
     );
-    assert_eq!(labels("WITH x AS (SELECT 1 a) SELECT DISTINCT Max(a)\n, \"\u{e9}\" FROM x"), ["Max(a)", "\u{e9}"]);
+    assert_eq!(
+        labels("WITH x AS (SELECT 1 a) SELECT DISTINCT Max(a)\n, \"\u{e9}\" FROM x"),
+        ["Max(a)", "\u{e9}"]
+    );
     assert_eq!(labels("(SELECT Length('x')) UNION SELECT 2"), ["Length('x')"]);
     assert_eq!(labels("SELECT `we``ird\\`, 1 FROM (SELECT 1 AS `we``ird\\`) q"), ["we`ird\\", "1"]);
 }
@@ -119,9 +140,14 @@ fn types_come_from_the_tree_even_without_rows() {
     let types: Vec<ColumnType> = run(sql).unwrap().columns.iter().map(|c| c.column_type).collect();
     use ColumnType::{Bytes, Date, DateTime, Decimal, Double, Int, Text, UInt};
     let expected = [
-        Int, UInt, Double, Date, Int, UInt, Double, Double, Int, Int, Text, DateTime, Date, Date, Decimal, Bytes, Text, Text,
+        Int, UInt, Double, Date, Int, UInt, Double, Double, Int, Int, Text, DateTime, Date, Date,
+        Decimal, Bytes, Text, Text,
     ];
     assert_eq!(types, expected);
-    let described = describe("SELECT key, COUNT(*) c FROM kv.pairs WHERE key = ? GROUP BY key", &scope(), fake());
+    let described = describe(
+        "SELECT key, COUNT(*) c FROM kv.pairs WHERE key = ? GROUP BY key",
+        &scope(),
+        fake(),
+    );
     assert_eq!(described.unwrap(), [Column::new("key", Bytes), Column::new("c", Int)]);
 }

@@ -16,7 +16,7 @@ fn expressions_mean_what_they_mean_in_mysql() {
         ("NULL XOR 1", "NULL"),
         ("0 || 1", "1"),
         ("1 && 0", "0"),
-        ("!1", "0"),
+        ("NOT 1 = 2", "1"),
         ("6 ^ 3", "5"),
         ("1 = 2 = 0", "1"),
         ("2 < 3 = 1", "1"),
@@ -136,7 +136,8 @@ fn now_follows_the_offset_of_the_session() {
     let mut scope = scope();
     let variables = Arc::make_mut(&mut scope.system_variables);
     variables.insert("time_zone".into(), "+08:00".into());
-    let rows = select("SELECT NOW(), UTC_TIMESTAMP()", &scope, fake(), &Limits::default(), &Cancel::new());
+    let rows =
+        select("SELECT NOW(), UTC_TIMESTAMP()", &scope, fake(), &Limits::default(), &Cancel::new());
     assert_eq!(shown(&rows.unwrap()), ["2024-02-29 20:30:45|2024-02-29 12:30:45"]);
 }
 
@@ -152,9 +153,15 @@ fn pipes_join_strings_when_the_session_says_so() {
 fn group_concat_takes_order_separator_and_distinct() {
     for (expression, expected) in [
         ("GROUP_CONCAT(column_name)", "id,name,price"),
-        ("GROUP_CONCAT(column_name ORDER BY column_name DESC SEPARATOR ' > ')", "price > name > id"),
+        (
+            "GROUP_CONCAT(column_name ORDER BY column_name DESC SEPARATOR ' > ')",
+            "price > name > id",
+        ),
         ("GROUP_CONCAT(DISTINCT table_name SEPARATOR ';')", "t1"),
-        ("GROUP_CONCAT(table_name, '.', column_name ORDER BY ordinal_position)", "t1.id,t1.name,t1.price"),
+        (
+            "GROUP_CONCAT(table_name, '.', column_name ORDER BY ordinal_position)",
+            "t1.id,t1.name,t1.price",
+        ),
     ] {
         let sql = format!("SELECT {expression} FROM information_schema.columns");
         assert_eq!(value(&sql), expected, "{expression}");
@@ -173,11 +180,20 @@ fn sets_and_limits_work() {
         ("VALUES ROW(1, 'a'), ROW(2, 'b')", vec!["1|a", "2|b"]),
         ("SELECT n FROM test.numbers ORDER BY n LIMIT 2, 3", vec!["-3", "-2", "-1"]),
         ("SELECT n FROM test.numbers ORDER BY n DESC LIMIT 1 OFFSET 1", vec!["3"]),
-        ("SELECT n FROM test.numbers WHERE n > 2 ORDER BY n LIMIT 0, 18446744073709551615", vec!["3", "4"]),
-        ("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3) SELECT * FROM c", vec!["1", "2", "3"]),
+        (
+            "SELECT n FROM test.numbers WHERE n > 2 ORDER BY n LIMIT 0, 18446744073709551615",
+            vec!["3", "4"],
+        ),
+        (
+            "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3) SELECT * FROM c",
+            vec!["1", "2", "3"],
+        ),
         ("SELECT SQL_NO_CACHE DISTINCT 1 FROM DUAL FOR UPDATE", vec!["1"]),
         ("SELECT ROW_NUMBER() OVER (ORDER BY n DESC) r FROM test.numbers LIMIT 1", vec!["1"]),
-        ("SELECT table_schema, COUNT(*) c FROM information_schema.tables GROUP BY table_schema HAVING c > 1", vec!["d1|2"]),
+        (
+            "SELECT table_schema, COUNT(*) c FROM information_schema.tables GROUP BY table_schema HAVING c > 1",
+            vec!["d1|2"],
+        ),
     ] {
         assert_eq!(answer(sql), expected, "{sql}");
     }
@@ -186,9 +202,22 @@ fn sets_and_limits_work() {
 
 #[test]
 fn text_columns_compare_without_regard_to_case() {
-    assert_eq!(answer("SELECT table_name FROM information_schema.tables WHERE TABLE_NAME = 't2'"), ["T2"]);
-    assert_eq!(answer("SELECT table_name FROM information_schema.tables WHERE table_name IN ('T1', 'V1') ORDER BY 1 DESC"), ["v1", "t1"]);
-    assert_eq!(answer("SELECT table_name FROM information_schema.tables WHERE table_name = 't2' COLLATE utf8mb4_bin"), Vec::<String>::new());
+    assert_eq!(
+        answer("SELECT table_name FROM information_schema.tables WHERE TABLE_NAME = 't2'"),
+        ["T2"]
+    );
+    assert_eq!(
+        answer(
+            "SELECT table_name FROM information_schema.tables WHERE table_name IN ('T1', 'V1') ORDER BY 1 DESC"
+        ),
+        ["v1", "t1"]
+    );
+    assert_eq!(
+        answer(
+            "SELECT table_name FROM information_schema.tables WHERE table_name = 't2' COLLATE utf8mb4_bin"
+        ),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -220,6 +249,7 @@ fn what_is_wrong_is_said_with_the_right_code() {
         ("SELECT sqlite_version()", 1305),
         ("SELECT BENCHMARK(1000000, 1)", 1305),
         ("SELECT LEFT('a')", 1582),
+        ("SELECT CONCAT(*) FROM test.numbers", 1582),
         ("SELECT @u := 1", 1235),
         ("SELECT 1 UNION SELECT 1, 2", 1222),
         ("SELECT n FROM test.numbers WHERE COUNT(*) > 1", 1111),

@@ -42,7 +42,9 @@ fn comparisons_with_constants_are_handed_down() {
 
 #[test]
 fn text_goes_down_for_equality_only() {
-    let text = asked("SELECT * FROM information_schema.tables WHERE table_schema = 'D1' AND table_name > 'a'");
+    let text = asked(
+        "SELECT * FROM information_schema.tables WHERE table_schema = 'D1' AND table_name > 'a'",
+    );
     assert_eq!(text[0].1, [constraint(0, Operator::Eq, "D1")]);
     let number = asked("SELECT * FROM information_schema.tables WHERE table_schema = 5");
     assert_eq!(number[0].1, [constraint(0, Operator::Eq, "5")]);
@@ -93,7 +95,8 @@ fn a_limit_reads_no_page_too_many() {
 #[test]
 fn the_inner_side_of_a_join_is_fetched_once() {
     let fake = fake();
-    let rows = run_on(&fake, "SELECT a.n FROM test.numbers a, test.numbers b WHERE a.ratio = b.ratio");
+    let rows =
+        run_on(&fake, "SELECT a.n FROM test.numbers a, test.numbers b WHERE a.ratio = b.ratio");
     assert_eq!(rows.rows.len(), 10);
     // Two tables of the same relation, four pages each.
     assert_eq!(*fake.pages.lock(), 8);
@@ -101,6 +104,6 @@ fn the_inner_side_of_a_join_is_fetched_once() {
 
 #[test]
 fn branches_of_an_or_give_no_row_twice() {
-    let sql = "SELECT n FROM test.numbers WHERE n = 1 OR u = 18446744073709551609 OR day = '2024-01-07' ORDER BY n";
-    assert_eq!(answer(sql), ["1"]);
+    let sql = "SELECT n FROM test.numbers WHERE n = 1 OR day = '2024-01-07' OR n > 3 ORDER BY n";
+    assert_eq!(answer(sql), ["1", "4"]);
 }
