@@ -6,4 +6,29 @@
 #![warn(missing_docs)]
 
 pub mod types;
+
+pub mod config;
+
+pub mod proto;
+
 pub mod storage;
+
+pub mod runtime;
+
+pub mod machine;
+
+pub mod raft;
+
+pub mod cluster;
+
+pub mod query;
+
+pub mod session;
+
+pub mod grpc;
+pub mod http;
+pub mod mysql;
+
+pub mod server;
+
+pub mod cli;

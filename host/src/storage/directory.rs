@@ -27,6 +27,8 @@ use lines::Lines;
 /// The layout that this version reads and writes.
 const FORMAT: u64 = 1;
 
+/// What a data directory is divided into.
+const FOLDERS: [&str; 3] = ["log", "state", "modules"];
 /// What may be in a directory that counts as empty: what a crash in [`DataDirectory::open`] leaves,
 /// and what a file system of its own comes with.
 const NOT_FOREIGN: [&str; 3] = ["lock", "format.new", "lost+found"];
@@ -88,11 +90,11 @@ impl DataDirectory {
             refuse_foreign(path)?;
         }
         let lock = take_lock(path)?;
-        for database in ["log", "state"] {
-            let database = path.join(database);
-            match fs::create_dir(&database) {
+        for folder in FOLDERS {
+            let folder = path.join(folder);
+            match fs::create_dir(&folder) {
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(DirectoryError::unwritable(&database, e));
+                    return Err(DirectoryError::unwritable(&folder, e));
                 }
                 _ => {}
             }
@@ -111,6 +113,11 @@ impl DataDirectory {
     /// Where the log database is.
     pub fn log(&self) -> PathBuf {
         self.path.join("log")
+    }
+
+    /// Where compiled modules are kept. What is in there can be made again.
+    pub fn modules(&self) -> PathBuf {
+        self.path.join("modules")
     }
 
     /// Where the state database is.
@@ -178,9 +185,9 @@ fn check_format(path: &Path, lines: &Lines) -> Result<(), DirectoryError> {
 
 fn refuse_foreign(path: &Path) -> Result<(), DirectoryError> {
     let unreadable = |source| DirectoryError::Unreadable { path: path.to_owned(), source };
-    // A crash may have come after the databases' directories, when nothing was in them yet.
+    // A crash may have come after the folders were made, when nothing was in them yet.
     let is_bare = |entry: &fs::DirEntry| {
-        ["log", "state"].iter().any(|name| entry.file_name() == *name)
+        FOLDERS.iter().any(|name| entry.file_name() == *name)
             && fs::read_dir(entry.path()).is_ok_and(|mut entries| entries.next().is_none())
     };
     for entry in fs::read_dir(path).map_err(unreadable)? {

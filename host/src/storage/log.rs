@@ -192,6 +192,14 @@ impl Log {
         state.tail.evict(durable);
     }
 
+    /// Whether the log still takes operations.
+    ///
+    /// # Errors
+    /// Why not: a failed write or fsync, or it was closed.
+    pub fn check(&self) -> Result<(), LogError> {
+        self.state().check()
+    }
+
     /// The last entry that is durable, also after a purge.
     pub fn durable(&self) -> Option<LogId> {
         self.state().durable_last

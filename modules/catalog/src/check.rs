@@ -6,7 +6,7 @@
 use quorate_guest::{CheckPage, Codec, Finding, Key, ReadStore, Severity};
 
 use crate::define::{self, Extents};
-use crate::keys::{DATABASE_NAMES, DATABASES, FIRST_ID, NEXT_ID, OBJECT_NAMES, OBJECTS, fold};
+use crate::keys::{DATABASE_NAMES, DATABASES, FIRST_ID, NEXT_ID, OBJECT_NAMES, OBJECTS, fold, tag};
 use crate::model::{Database, Entry, Object, Partition, Table};
 
 /// Pairs looked at for one page.

@@ -62,15 +62,15 @@ fn a_deadline_ends_an_endless_call() {
 fn calls_wait_for_a_slot_and_endless_ones_do_not_keep_it() {
     let module = runtime().load(&guest()).unwrap();
     std::thread::scope(|scope| {
-        let call = |after| {
+        let evaluate = |after, text| {
             let deadline = Instant::now() + Duration::from_millis(after);
-            ReadCall { deadline, ..read_call(Arc::new(MapView::default())) }
+            let call = ReadCall { deadline, ..read_call(Arc::new(MapView::default())) };
+            let module = &module;
+            scope.spawn(move || evaluate_on(module, call, text))
         };
         // Two slots, taken for some time; whoever comes waits, or gives up at its own deadline.
-        let endless: Vec<_> =
-            (0..2).map(|_| scope.spawn(|| evaluate_on(&module, call(400), "l"))).collect();
-        let others: Vec<_> =
-            (0..6).map(|_| scope.spawn(|| evaluate_on(&module, call(60_000), "ga"))).collect();
+        let endless: Vec<_> = (0..2).map(|_| evaluate(400, "l")).collect();
+        let others: Vec<_> = (0..6).map(|_| evaluate(60_000, "ga")).collect();
         for thread in endless {
             assert_eq!(thread.join().unwrap(), Err(ReadError::Deadline));
         }

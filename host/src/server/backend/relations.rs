@@ -73,10 +73,9 @@ impl Relations for Snapshot {
             Failure::new(1146, "42S02", format!("Table '{schema}.{name}' doesn't exist"))
         })?;
         let call = self.view.read_call(self.deadline).ok_or_else(|| Rejection::NoModule.failure())?;
-        let relation = format!("{schema}.{name}");
         let (rows, next) = active
             .module
-            .scan(call, &relation, constraints, cursor)
+            .scan(call, name, constraints, cursor)
             .map_err(|error| error.failure())?;
         Ok(Page { rows, next })
     }
