@@ -61,11 +61,11 @@ fn a_deadline_ends_an_endless_call() {
 #[test]
 fn calls_wait_for_a_slot_and_endless_ones_do_not_keep_it() {
     let module = runtime().load(&guest()).unwrap();
+    let call = |after| {
+        let deadline = Instant::now() + Duration::from_millis(after);
+        ReadCall { deadline, ..read_call(Arc::new(MapView::default())) }
+    };
     std::thread::scope(|scope| {
-        let call = |after| {
-            let deadline = Instant::now() + Duration::from_millis(after);
-            ReadCall { deadline, ..read_call(Arc::new(MapView::default())) }
-        };
         // Two slots, taken for some time; whoever comes waits, or gives up at its own deadline.
         let endless: Vec<_> =
             (0..2).map(|_| scope.spawn(|| evaluate_on(&module, call(400), "l"))).collect();
