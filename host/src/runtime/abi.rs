@@ -82,6 +82,8 @@ pub(super) struct Context {
     pub caller: String,
 }
 
+// Made by lifting only.
+#[allow(dead_code)]
 #[derive(Clone, Copy, ComponentType, Lift)]
 #[component(enum)]
 #[repr(u8)]

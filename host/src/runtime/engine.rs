@@ -17,7 +17,7 @@ use wasmtime::{
 /// Most linear memory that a module can be granted. *Outcome*: a part of the pool's layout.
 pub const MEMORY_BYTES_MAX: u64 = 256 << 20;
 
-/// Most fuel per command that a module can be granted: some seconds.
+/// Most fuel per command that a module can be granted: tens of seconds.
 pub const FUEL_MAX: u64 = 20_000_000_000;
 
 /// Stack for the code of a module, beyond which it traps. *Outcome*, and in native bytes: so it is

@@ -13,7 +13,7 @@ use wasmtime::component::Linker;
 use super::artefact;
 use super::call::{Call, Facts, Mode};
 use super::ending::{Ending, Fault};
-use super::engine::{FUEL_MAX, MEMORY_BYTES_MAX};
+use super::engine::MEMORY_BYTES_MAX;
 use super::imports;
 use super::overlay::Overlay;
 use super::program::{Live, Program};
@@ -25,6 +25,8 @@ pub const MODULE_BYTES_MAX: usize = 16 << 20;
 
 /// How long `describe` may take on the read engine, where no fuel bounds it.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Fuel for the first `describe`, before it is known what the module asks for: about a second.
+const DESCRIBE_FUEL: u64 = 500_000_000;
 
 /// Why a component cannot become a module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,7 +120,7 @@ impl Module {
         };
 
         let apply = compile(apply)?;
-        let widest = Limits { fuel: FUEL_MAX, memory_bytes: MEMORY_BYTES_MAX };
+        let widest = Limits { fuel: DESCRIBE_FUEL, memory_bytes: MEMORY_BYTES_MAX };
         let mut live = start(&apply, &widest, None)?;
         apply.check_types(&mut live).map_err(|error| LoadError::Interface(format!("{error:#}")))?;
         let packed = describe(&apply, live, &widest, Lsn(1))?;
