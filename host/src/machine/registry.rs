@@ -145,11 +145,6 @@ impl Registry {
             Ok(())
         })
     }
-
-    /// The name of a module, which is that of its key space.
-    pub fn module_named(&self, digest: ModuleDigest) -> Option<&str> {
-        self.modules.get(&digest).map(|module| module.description.name.as_str())
-    }
 }
 
 impl Upload {

@@ -13,7 +13,7 @@ use super::registry::{Activation, Active, Installed};
 use crate::runtime::{Facts, ReadCall};
 use crate::types::{
     ClusterId, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId, StateDigest,
-    StoredMembership, View, ViewError,
+    StoredMembership, ViewError,
 };
 
 /// One consistent view of everything: the host's tables and the active module's space. Cheap to take
