@@ -27,9 +27,20 @@ pub(super) enum Violation {
 }
 
 /// Puts payloads together. Holds no more than one payload.
+///
+/// Of one that is too large nothing is kept, but it is taken off the input to its end: only then
+/// does the peer read what is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     parts: BytesMut,
+    oversized: Option<Discarded>,
+}
+
+/// How much of a part is still to be discarded, and whether it is the last of its payload.
+#[derive(Debug)]
+struct Discarded {
+    left: usize,
+    last: bool,
 }
 
 impl Decoder {
@@ -42,30 +53,47 @@ impl Decoder {
         bytes_max: usize,
     ) -> Result<Option<BytesMut>, Violation> {
         // Every round takes a part off the input.
-        while let Some(&[a, b, c, found]) = input.first_chunk() {
+        loop {
+            if let Some(discarded) = &mut self.oversized {
+                let dropped = discarded.left.min(input.len());
+                input.advance(dropped);
+                discarded.left -= dropped;
+                if discarded.left > 0 {
+                    return Ok(None);
+                }
+                if discarded.last {
+                    self.oversized = None;
+                    return Err(Violation::TooLarge(bytes_max));
+                }
+            }
+            let Some(&[a, b, c, found]) = input.first_chunk() else {
+                return Ok(None);
+            };
             let length = u32::from_le_bytes([a, b, c, 0]) as usize;
             if found != *sequence {
                 return Err(Violation::OutOfOrder { expected: *sequence, found });
             }
-            // Checked before its bytes arrive, so that they are never kept.
-            if self.parts.len() + length > bytes_max {
-                return Err(Violation::TooLarge(bytes_max));
-            }
-            if input.len() < HEADER_BYTES + length {
-                break;
+            let last = length < PART_BYTES_MAX;
+            if self.oversized.is_some() || self.parts.len() + length > bytes_max {
+                self.parts = BytesMut::new();
+                self.oversized = Some(Discarded { left: length, last });
+            } else if input.len() < HEADER_BYTES + length {
+                return Ok(None);
             }
             input.advance(HEADER_BYTES);
             *sequence = sequence.wrapping_add(1);
+            if self.oversized.is_some() {
+                continue;
+            }
             let part = input.split_to(length);
             match self.parts.is_empty() {
                 true => self.parts = part,
                 false => self.parts.extend_from_slice(&part),
             }
-            if length < PART_BYTES_MAX {
+            if last {
                 return Ok(Some(std::mem::take(&mut self.parts)));
             }
         }
-        Ok(None)
     }
 }
 
@@ -119,12 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn too_large_a_payload_is_refused_by_its_header() {
-        assert_eq!(decode_all(&[11, 0, 0, 0], 10), Err(Violation::TooLarge(10)));
-        let mut split = vec![0xff, 0xff, 0xff, 0];
-        split.resize(HEADER_BYTES + PART_BYTES_MAX, 7);
-        split.extend_from_slice(&[1, 0, 0, 1]);
-        assert_eq!(decode_all(&split, PART_BYTES_MAX), Err(Violation::TooLarge(PART_BYTES_MAX)));
+    fn too_large_a_payload_is_refused_at_its_end_and_never_kept() {
+        let mut payload = vec![0; PART_BYTES_MAX];
+        payload.extend_from_slice(&[0; 11]);
+        let (mut out, mut sequence) = (Vec::new(), 0);
+        encode(&mut out, &mut sequence, |out| out.extend_from_slice(&payload));
+        let (mut input, mut decoder, mut expected) = (BytesMut::new(), Decoder::default(), 0);
+        let pieces: Vec<&[u8]> = out.chunks(100_000).collect();
+        for (index, piece) in pieces.iter().enumerate() {
+            input.extend_from_slice(piece);
+            let decoded = decoder.decode(&mut input, &mut expected, 10);
+            match index + 1 < pieces.len() {
+                true => assert_eq!(decoded, Ok(None)),
+                false => assert_eq!(decoded, Err(Violation::TooLarge(10))),
+            }
+            assert!(input.len() < HEADER_BYTES && decoder.parts.is_empty());
+        }
+        assert_eq!(expected, sequence);
     }
 
     #[test]

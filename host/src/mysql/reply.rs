@@ -58,12 +58,10 @@ impl Tail {
         out.put_lenenc_int(0);
         out.extend_from_slice(&status.bits().to_le_bytes());
         out.extend_from_slice(&self.warnings.to_le_bytes());
-        if tracked {
-            // An empty message for people.
+        if !state.is_empty() {
+            // In front of it, an empty message for people.
             out.put_lenenc_int(0);
-            if !state.is_empty() {
-                out.put_lenenc_str(&state);
-            }
+            out.put_lenenc_str(&state);
         }
     }
 }

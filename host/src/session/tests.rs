@@ -95,16 +95,13 @@ async fn a_set_that_fails_changes_nothing() {
 #[tokio::test]
 async fn a_statement_past_its_time_is_given_up_and_cancelled() {
     let (fake, _, mut session) = session();
-    session.execute("SET query_timeout = 1, max_execution_time = 100").await.unwrap();
+    session.execute("SET query_timeout = 1, max_execution_time = 10").await.unwrap();
     for (sql, doubtful) in [("SELECT hang", false), ("HANG", true)] {
         let failure = session.execute(sql).await.unwrap_err();
         assert_eq!(failure.code, 3024);
         assert_eq!(failure.message.contains("unknown"), doubtful, "{failure}");
         assert!(fake.last().cancel.is_cancelled());
     }
-    let contexts = fake.contexts.lock();
-    // The first has 0.1 s, the second 1 s.
-    assert!(contexts[1].deadline - contexts[0].deadline > Duration::from_millis(500));
 }
 
 #[tokio::test]

@@ -86,8 +86,9 @@ impl Variable {
                 value => Ok((Value::Text(printed(value)), None)),
             },
             Kind::Charset => match value {
-                // Results in NULL: the server converts nothing, which it never does here.
-                Value::Null => Ok((Value::Null, None)),
+                // Convert no results: as always here.
+                Value::Null if self.name == "character_set_results" => Ok((Value::Null, None)),
+                Value::Null => Err(self.refused(value)),
                 value => {
                     let charset = charset(&printed(value))?;
                     Ok((charset.name.into(), charset.warning()))
