@@ -60,6 +60,8 @@ pub(super) enum Body {
     Session(fn(&Scope) -> Value),
     /// SQLite's own, by this name.
     Native(&'static str),
+    /// The one without arguments, the other with some.
+    Either(fn(&Scope) -> Value, fn(&[Value]) -> Answer),
     /// Ours; NULL if an argument is.
     Strict(fn(&[Value]) -> Answer),
     /// Ours; sees NULLs.
@@ -140,7 +142,7 @@ pub(super) fn register(connection: &Connection, name: &str, guard: &Arc<Guard>) 
                 return Ok(Answered(Value::Null));
             }
             let answer = match body {
-                Body::Strict(body) | Body::Loose(body) => body(&arguments),
+                Body::Strict(body) | Body::Loose(body) | Body::Either(_, body) => body(&arguments),
                 Body::Shift(sign) => time::shift(sign, &arguments),
                 Body::Sleep => sleep(&guard, &arguments[0]),
                 Body::Session(_) | Body::Native(_) => Ok(Value::Null),
@@ -190,8 +192,8 @@ impl Aggregate<Option<String>, Option<String>> for Concatenation {
 
     fn step(&self, context: &mut Context<'_>, joined: &mut Option<String>) -> Result<()> {
         let Some(next) = text(&table::value(context.get_raw(0))) else { return Ok(()) };
+        let separator = if joined.is_none() { "" } else { &self.separator };
         let whole = joined.get_or_insert_default();
-        let separator = if whole.is_empty() { "" } else { &self.separator };
         let added = separator.len() + next.len();
         if whole.len() + added > VALUE_BYTES_MAX {
             return Err(self.guard.stop(failure::memory(VALUE_BYTES_MAX)));

@@ -11,6 +11,7 @@ use quorate_wire::{ColumnType, Relation};
 use sqlparser::ast::{
     Expr, Ident, JoinConstraint, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Value as Literal,
 };
 
 use super::parse::Parsed;
@@ -67,7 +68,8 @@ fn unify(a: Option<ColumnType>, b: Option<ColumnType>) -> Option<ColumnType> {
 impl<'a> Shaper<'a> {
     fn query(&mut self, query: &Query) -> Option<Vec<Output>> {
         let outer = self.common.len();
-        let texts = query.with.as_ref().and(self.texts.take());
+        // The labels are those of the SELECT behind WITH, not of the first inside of it.
+        let texts = if query.with.is_some() { self.texts.take() } else { None };
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
             let columns = self.query(&table.query).map(|columns| renamed(columns, &table.alias));
             self.common.push((table.alias.name.value.clone(), columns));
@@ -222,7 +224,12 @@ fn label(expr: &Expr, text: Option<&str>) -> String {
     };
     // MySQL: a string is labelled with its value, without the quotes.
     let string = match expr {
-        Expr::Value(value) => value.value.clone().into_string(),
+        Expr::Value(value) => match &value.value {
+            Literal::SingleQuotedString(text) | Literal::DoubleQuotedString(text) => {
+                Some(text.clone())
+            }
+            _ => None,
+        },
         _ => None,
     };
     name.or(string).unwrap_or_else(|| text.map_or_else(|| expr.to_string(), str::to_owned))

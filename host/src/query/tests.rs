@@ -89,7 +89,7 @@ fn fake() -> Arc<Fake> {
                 RelationColumn::new("ORDINAL_POSITION", ColumnType::UInt),
             ],
             ["id", "name", "price"]
-                .iter()
+                .into_iter()
                 .enumerate()
                 .map(|(at, name)| {
                     let mut row = text(&["d1", "t1", name]);
@@ -224,5 +224,8 @@ fn labels(sql: &str) -> Vec<String> {
 }
 
 fn code(sql: &str) -> u16 {
-    run(sql).map(|rows| panic!("{sql} gave {rows:?}")).unwrap_err().code
+    match run(sql) {
+        Ok(rows) => panic!("{sql} gave {rows:?}"),
+        Err(failure) => failure.code,
+    }
 }

@@ -4,7 +4,7 @@ use quorate_wire::ColumnType::{Date, DateTime, Int, Text};
 use quorate_wire::Value;
 
 use super::Returns::Fixed;
-use super::{Answer, Body, Function, double, integer, string};
+use super::{Answer, Body, Function, Scope, double, integer, string};
 use crate::query::calendar::{Moment, Unit, days_in};
 use crate::query::failure;
 
@@ -26,7 +26,7 @@ const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("unix_timestamp", (0, 1), Fixed(Int), Body::Strict(unix_timestamp)),
+    Function::new("unix_timestamp", (0, 1), Fixed(Int), Body::Either(unix_now, unix_timestamp)),
     Function::strict("from_unixtime", (1, 2), DateTime, from_unixtime),
     Function::strict("date", (1, 1), Date, |a| of(&a[0], |m| m.date().into())),
     Function::strict("to_date", (1, 1), Date, |a| of(&a[0], |m| m.date().into())),
@@ -72,9 +72,12 @@ fn of(value: &Value, answer: fn(Moment) -> Value) -> Answer {
     Ok(moment(value).map_or(Value::Null, answer))
 }
 
+fn unix_now(scope: &Scope) -> Value {
+    Value::Int(scope.now_us.div_euclid(1_000_000))
+}
+
 fn unix_timestamp(arguments: &[Value]) -> Answer {
-    let [date] = arguments else { return Ok(Value::Null) };
-    of(date, |m| Value::Int(m.us().div_euclid(1_000_000).max(0)))
+    of(&arguments[0], |m| Value::Int(m.us().div_euclid(1_000_000).max(0)))
 }
 
 fn from_unixtime(arguments: &[Value]) -> Answer {
@@ -127,10 +130,10 @@ fn timestampdiff(arguments: &[Value]) -> Answer {
         Unit::Months(months) => {
             let count = |m: Moment| m.ymd().0 * 12 + m.ymd().1;
             let guess = count(to) - count(from);
-            let reached = from.plus(guess, Unit::Months(1)).unwrap_or(to);
+            let in_month = |m: Moment| (m.ymd().2, m.clock());
             let whole = match guess {
-                1.. if reached > to => guess - 1,
-                ..=-1 if reached < to => guess + 1,
+                1.. if in_month(to) < in_month(from) => guess - 1,
+                ..=-1 if in_month(to) > in_month(from) => guess + 1,
                 _ => guess,
             };
             whole / months

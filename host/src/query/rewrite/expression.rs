@@ -383,7 +383,11 @@ impl Rewriter<'_> {
                 }
                 return refused(failure::argument_count(&name));
             }
-            Body::Strict(_) | Body::Loose(_) | Body::Sleep => {
+            Body::Either(value, _) if count == 0 => {
+                let value = value(self.scope);
+                return ControlFlow::Continue(self.bound(value));
+            }
+            Body::Strict(_) | Body::Loose(_) | Body::Either(..) | Body::Sleep => {
                 self.plan.functions.insert(entry.name);
                 function.name = ObjectName::from(quoted(entry.name));
             }

@@ -166,6 +166,8 @@ fn group_concat_takes_order_separator_and_distinct() {
         let sql = format!("SELECT {expression} FROM information_schema.columns");
         assert_eq!(value(&sql), expected, "{expression}");
     }
+    let empty = "SELECT GROUP_CONCAT(x) FROM (SELECT '' AS x UNION ALL SELECT 'b') AS t";
+    assert_eq!(value(empty), ",b");
     assert_eq!(value("SELECT GROUP_CONCAT(i) FROM test.many WHERE i < 0"), "NULL");
 }
 
@@ -236,7 +238,7 @@ fn bytes_and_large_numbers_come_through() {
 fn what_is_wrong_is_said_with_the_right_code() {
     for (sql, expected) in [
         ("SELEC 1", 1064),
-        ("SELECT FROM", 1064),
+        ("SELECT 1 +", 1064),
         ("SELECT 1 SELECT 2", 1064),
         ("SELECT 'open", 1064),
         ("DELETE FROM test.numbers", 1235),
@@ -262,7 +264,7 @@ fn what_is_wrong_is_said_with_the_right_code() {
     ] {
         assert_eq!(code(sql), expected, "{sql}");
     }
-    let syntax = run("SELECT a FROM\nWHERE b").unwrap_err();
+    let syntax = run("SELECT 1,\n (2 3)").unwrap_err();
     assert!(syntax.message.contains("line 2, column"), "{}", syntax.message);
     let column = run("SELECT nope FROM test.numbers").unwrap_err();
     assert_eq!(column.message, "Unknown column 'nope' in 'field list'");
