@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-/// Longest key, in bytes; a longer one traps.
+/// Longest key, in bytes; a longer one traps. The ends of a range may be one byte longer.
 pub const KEY_BYTES_MAX: usize = 4 << 10;
 /// Longest value, in bytes; a longer one traps.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
@@ -75,8 +75,8 @@ pub fn prefix<'s>(store: &'s dyn ReadStore, prefix: &[u8]) -> Range<'s> {
     range(store, prefix, &prefix_end(prefix))
 }
 
-/// The lowest key above all that begin with `prefix`. Above a prefix of 0xff bytes alone there is
-/// none; then it is the highest key of all, which such a scan leaves out.
+/// The end of the range of keys that begin with `prefix`: the lowest key above them or, above a
+/// prefix of 0xff bytes alone, an end longer than any key.
 pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -85,7 +85,7 @@ pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
             return end;
         }
     }
-    vec![u8::MAX; KEY_BYTES_MAX]
+    vec![u8::MAX; KEY_BYTES_MAX + 1]
 }
 
 /// An iterator over a range; made by [`range`] and [`prefix`].

@@ -81,6 +81,11 @@ fn check_key(key: &[u8]) {
     assert!(key.len() <= KEY_BYTES_MAX, "a key of {} bytes traps", key.len());
 }
 
+fn check_ends(low: &[u8], high: &[u8]) {
+    let length = low.len().max(high.len());
+    assert!(length <= KEY_BYTES_MAX + 1, "a range that ends at {length} bytes traps");
+}
+
 impl ReadStore for MemoryStore {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         check_key(key);
@@ -92,8 +97,7 @@ impl ReadStore for MemoryStore {
     }
 
     fn scan(&self, low: &[u8], high: &[u8], reverse: bool, max_rows: u32) -> Page {
-        check_key(low);
-        check_key(high);
+        check_ends(low, high);
         assert!((1..=PAGE_ROWS_MAX).contains(&max_rows), "a page of {max_rows} rows traps");
         if low >= high {
             return Page::default();
@@ -104,11 +108,11 @@ impl ReadStore for MemoryStore {
         let mut bytes = 0;
         while let Some((key, value)) = step() {
             if pairs.len() == max_rows as usize || bytes >= PAGE_BYTES {
-                let next = if reverse {
-                    pairs.last().map(|(last, _)| last.clone())
-                } else {
-                    Some(key.clone())
-                };
+                let next = pairs.last().map(|(last, _)| match reverse {
+                    true => last.clone(),
+                    // The lowest key above the last: longer by a zero.
+                    false => [&last[..], &[0]].concat(),
+                });
                 return Page { pairs, next };
             }
             bytes += key.len() + value.len();
@@ -129,8 +133,7 @@ impl WriteStore for MemoryStore {
     }
 
     fn delete_range(&mut self, low: &[u8], high: &[u8]) -> u64 {
-        check_key(low);
-        check_key(high);
+        check_ends(low, high);
         if low >= high {
             return 0;
         }

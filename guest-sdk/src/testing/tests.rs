@@ -161,8 +161,8 @@ fn a_store_pages_forward_and_backward() {
     }
     let keys = |page: &Page| page.pairs.iter().map(|(key, _)| key[0]).collect::<Vec<_>>();
     let first = store.scan(b"a", b"d", false, 2);
-    assert_eq!((keys(&first), first.next.as_deref()), (b"ab".to_vec(), Some(&b"c"[..])));
-    assert_eq!(keys(&store.scan(b"c", b"d", false, 2)), b"c");
+    assert_eq!((keys(&first), first.next.as_deref()), (b"ab".to_vec(), Some(&b"b\0"[..])));
+    assert_eq!(keys(&store.scan(b"b\0", b"d", false, 2)), b"c");
     let last = store.scan(b"a", b"d", true, 2);
     assert_eq!((keys(&last), last.next.as_deref()), (b"cb".to_vec(), Some(&b"b"[..])));
     assert_eq!(keys(&store.scan(b"a", b"b", true, 2)), b"a");
@@ -179,4 +179,15 @@ fn a_key_over_its_limit_panics() {
 #[should_panic(expected = "traps")]
 fn a_value_over_its_limit_panics() {
     MemoryStore::default().put(b"k", &vec![0; store::VALUE_BYTES_MAX + 1]);
+}
+
+#[test]
+fn the_end_of_a_prefix_is_above_all_its_keys() {
+    assert_eq!(store::prefix_end(b"a"), b"b");
+    assert_eq!(store::prefix_end(b"a\xff\xff"), b"b");
+    let mut store = MemoryStore::default();
+    let longest = vec![u8::MAX; store::KEY_BYTES_MAX];
+    store.put(&longest, b"v");
+    assert_eq!(store::prefix(&store, b"\xff").count(), 1);
+    assert_eq!(store::prefix(&store, b"").count(), 1);
 }

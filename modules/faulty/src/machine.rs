@@ -1,6 +1,6 @@
 //! The state machine around the scripts.
 
-use quorate_guest::store::KEY_BYTES_MAX;
+use quorate_guest::store::prefix_end;
 use quorate_guest::{
     CheckPage, ColumnType, Constraint, Context, Description, Evaluation, Failure, Finding, Machine,
     ReadStore, Relation, RelationColumn, RelationPage, Reply, Request, Session, Severity, Value,
@@ -74,7 +74,7 @@ impl Machine for Faulty {
     ) -> Result<RelationPage, Failure> {
         run_stored("scan", Some(context), &mut Forced(store))?;
         let low = cursor.unwrap_or_default();
-        let page = store.scan(low, &[u8::MAX; KEY_BYTES_MAX], false, SCAN_ROWS);
+        let page = store.scan(low, &prefix_end(b""), false, SCAN_ROWS);
         let row = |(key, value)| vec![Value::Bytes(key), Value::Bytes(value)];
         Ok(RelationPage { rows: page.pairs.into_iter().map(row).collect(), next: page.next })
     }
@@ -88,7 +88,7 @@ impl Machine for Faulty {
             run_stored("migrate", None, store)?;
         }
         let low = cursor.unwrap_or_default();
-        let page = store.scan(low, &[u8::MAX; KEY_BYTES_MAX], false, 1);
+        let page = store.scan(low, &prefix_end(b""), false, 1);
         for (key, mut value) in page.pairs {
             if SCHEMA == 2 {
                 value.push(MARK);

@@ -147,8 +147,10 @@ fn decide(
     packed: impl FnOnce() -> Vec<u8>,
 ) -> Result<Evaluation<Command>, Failure> {
     let (keys, values) = request.operands();
-    if keys.iter().any(|key| key.len() > KEY_BYTES_MAX) {
-        return Err(too_long("key", KEY_BYTES_MAX));
+    // The end of a range, such as the `next` of the range before, may be longer than any key.
+    let key_bytes_max = KEY_BYTES_MAX + usize::from(matches!(request, Request::Range { .. }));
+    if keys.iter().any(|key| key.len() > key_bytes_max) {
+        return Err(too_long("key", key_bytes_max));
     }
     if values.iter().any(|value| value.len() > VALUE_BYTES_MAX) {
         return Err(too_long("value", VALUE_BYTES_MAX));
@@ -202,12 +204,12 @@ fn reply(form: Form, response: &Response<'_>) -> Reply {
         Response::Range { entries, next } => {
             let columns = vec![Column::new("key", ColumnType::Bytes), value(), version()];
             let reply = Reply::rows(columns, entries.iter().map(row).collect());
-            match next {
-                Some(next) => {
-                    let next = String::from_utf8_lossy(next);
-                    reply.with_warning(1105, format!("the range goes on at '{next}'"))
+            match (next, entries.last()) {
+                (Some(_), Some(last)) => {
+                    let last = String::from_utf8_lossy(last.key);
+                    reply.with_warning(1105, format!("the range goes on after '{last}'"))
                 }
-                None => reply,
+                _ => reply,
             }
         }
     }

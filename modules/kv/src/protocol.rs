@@ -14,7 +14,7 @@
 
 use quorate_wire::{DecodeError, Reader, Writer};
 
-/// Longest key, in bytes.
+/// Longest key, in bytes. The ends of a range may be one byte longer.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Longest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 19;

@@ -65,7 +65,7 @@ fn text_that_is_no_statement_gets_1064() {
 #[test]
 fn oversize_keys_and_values_are_refused_before_the_log() {
     let mut kv = Harness::<Kv>::new();
-    let (key, value) = (vec![0; crate::KEY_BYTES_MAX + 1], vec![0; crate::VALUE_BYTES_MAX + 1]);
+    let (key, value) = (vec![0; crate::KEY_BYTES_MAX + 2], vec![0; crate::VALUE_BYTES_MAX + 1]);
     for request in [
         Request::Get { key: &key },
         Request::Range { low: b"", high: &key, limit: 1 },
@@ -135,6 +135,23 @@ fn a_range_says_where_it_goes_on() {
 }
 
 #[test]
+fn a_range_goes_on_after_the_longest_key() {
+    let mut kv = Harness::<Kv>::new();
+    let longest = [b'k'; crate::KEY_BYTES_MAX];
+    for key in [&longest[..], b"z"] {
+        kv.bytes(&Request::Put { key, value: b"" }.pack()).unwrap();
+    }
+    let range = |low, limit| Request::Range { low, high: b"zz", limit }.pack();
+    let Body::Bytes(first) = kv.bytes(&range(b"a", 1)).unwrap().body else { panic!() };
+    let Response::Range { next: Some(next), .. } = Response::unpack(&first).unwrap() else {
+        panic!()
+    };
+    let Body::Bytes(rest) = kv.bytes(&range(next, 1)).unwrap().body else { panic!() };
+    let Response::Range { entries, next } = Response::unpack(&rest).unwrap() else { panic!() };
+    assert_eq!((entries[0].key, next), (&b"z"[..], None));
+}
+
+#[test]
 fn statements_do_what_packed_requests_do() {
     let mut kv = Harness::<Kv>::new();
     assert_eq!(affected(kv.text("put a 'it''s one'")), 1);
@@ -146,7 +163,7 @@ fn statements_do_what_packed_requests_do() {
     assert_eq!(affected(kv.text("CAS z NULL 2")), 0);
     assert_eq!(affected(kv.text("CAS z 1 NULL")), 1);
     let cut = kv.text("RANGE a z LIMIT 1").unwrap();
-    assert_eq!(cut.warnings[0].message, "the range goes on at 'b c'");
+    assert_eq!(cut.warnings[0].message, "the range goes on after 'a'");
     assert_eq!(rows(cut), [["a", "it's one", "1"]]);
     assert_eq!(rows(kv.text("RANGE a z").unwrap()).len(), 2);
     assert_eq!(affected(kv.text("DELETE a")), 1);
