@@ -6,6 +6,7 @@
 //! identity   which frontend of which cluster this is; absent until it is known
 //! log/       the log database
 //! state/     the state database
+//! modules/   compiled modules, which can be made again
 //! ```
 //!
 //! A directory that is not ours is left exactly as it was found. `format` and `identity` are lines

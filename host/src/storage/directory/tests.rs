@@ -52,7 +52,7 @@ fn what_a_crash_in_open_leaves_is_no_obstacle() {
     fs::rename(dir.path().join("format"), dir.path().join("format.new")).unwrap();
     fs::create_dir(dir.path().join("lost+found")).unwrap();
     DataDirectory::open(dir.path()).unwrap();
-    assert_eq!(names(dir.path()), ["format", "lock", "log", "lost+found", "state"]);
+    assert_eq!(names(dir.path()), ["format", "lock", "log", "lost+found", "modules", "state"]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn absent_directories_are_created_with_their_parents() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a/b");
     let open = DataDirectory::open(&path).unwrap();
-    assert_eq!(names(&path), ["format", "lock", "log", "state"]);
+    assert_eq!(names(&path), ["format", "lock", "log", "modules", "state"]);
     assert_eq!((open.log(), open.state()), (path.join("log"), path.join("state")));
 }
 
