@@ -129,7 +129,12 @@ impl Check<'_> {
         let distribution = define::distribution(table, Some(&table.distribution)).is_ok();
         ensure(distribution, || format!("table '{name}' is distributed by what it does not have"))?;
         for temporary in [0, 1] {
-            let prefix = [&[tag::PARTITIONS][..], &database.to_be_bytes(), &table.id.to_be_bytes(), &[temporary]];
+            let prefix = [
+                &[tag::PARTITIONS][..],
+                &database.to_be_bytes(),
+                &table.id.to_be_bytes(),
+                &[temporary],
+            ];
             let mut partitions = Vec::new();
             for (_, value) in quorate_guest::store::prefix(self.store, &prefix.concat()) {
                 partitions.push(part_value::<Partition>(&value)?);
