@@ -96,8 +96,7 @@ fn imports_point_down_the_layers_only() {
                 continue;
             }
             for used in imports(line).filter(|used| *used != own) {
-                let banned =
-                    BANS.iter().any(|(layer, bans)| *layer == own && bans.contains(&used));
+                let banned = BANS.iter().any(|(layer, bans)| *layer == own && bans.contains(&used));
                 if banned || rank(used) >= rank(own) {
                     findings.push(format!("{name}:{}: {own} imports {used}", number + 1));
                 }
@@ -161,7 +160,9 @@ fn nothing_is_left_unfinished_or_unreachable() {
     let mut findings = Vec::new();
     for (name, text) in &all {
         for (number, line) in text.lines().enumerate() {
-            if words.iter().any(|word| line.contains(word)) || line.contains(concat!("#[ig", "nore")) {
+            if words.iter().any(|word| line.contains(word))
+                || line.contains(concat!("#[ig", "nore"))
+            {
                 findings.push(format!("{name}:{}: unfinished", number + 1));
             }
         }

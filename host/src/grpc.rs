@@ -91,7 +91,9 @@ impl Service for FrontDoor {
         let consistency = convert::consistency(request.consistency());
         let deadline = Instant::now() + timeout;
         let answer = match request.request {
-            None => return Err(Status::invalid_argument("the request has no statement or payload")),
+            None => {
+                return Err(Status::invalid_argument("the request has no statement or payload"));
+            }
             Some(execute_request::Request::Payload(payload)) => {
                 let context = StatementContext {
                     session_id: 0,
@@ -106,14 +108,8 @@ impl Service for FrontDoor {
                 self.backend.module(context, payload).await
             }
             Some(execute_request::Request::Statement(statement)) => {
-                self.statement(
-                    statement,
-                    request.database,
-                    consistency,
-                    request.wait_lsn,
-                    timeout,
-                )
-                .await
+                self.statement(statement, request.database, consistency, request.wait_lsn, timeout)
+                    .await
             }
         };
         answer.map(convert::response).map(Response::new).map_err(|failure| status(&failure))

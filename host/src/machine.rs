@@ -1,13 +1,15 @@
 //! The replicated state machine: committed entries in, state, outcomes and digests out.
 //!
-//! [`Applier`] is the write side. It belongs to the one thread that applies the log; each call takes
-//! a run of entries, works them out over an overlay, and commits everything that follows from them
-//! as one batch: what the module wrote, the host's tables, the outcomes kept for repeated requests,
-//! the digests, and the position. The state is therefore always that of some LSN, never between two.
+//! [`Applier`] is the write side. It belongs to the one thread that applies the log; each call
+//! takes a run of entries, works them out over an overlay, and commits everything that follows from
+//! them as one batch: what the module wrote, the host's tables, the outcomes kept for repeated
+//! requests, the digests, and the position. The state is therefore always that of some LSN, never
+//! between two.
 //!
 //! [`Machine`] is the read side, cloned freely. After a commit the applier publishes a view of the
 //! state together with the host's tables as of the same LSN; whoever takes a [`MachineView`] gets
-//! both, without a lock and without reading storage, and keeps them unchanged for as long as needed.
+//! both, without a lock and without reading storage, and keeps them unchanged for as long as
+//! needed.
 //!
 //! What keeps frontends equal:
 //! - The state follows from the log alone. Time, seeds and limits come from entries; nothing reads a
@@ -16,8 +18,8 @@
 //!   of rows, and every row that a decision depends on is written in the batch of its entry.
 //! - A fault of one frontend is no outcome: nothing of the run is kept, and it is tried again.
 //!
-//! Key layout: `keys`. Order of a command: deduplication, then the host or the module that is active
-//! at that point of the entry; an activation counts from the next command on.
+//! Key layout: `keys`. Order of a command: deduplication, then the host or the module that is
+//! active at that point of the entry; an activation counts from the next command on.
 
 mod apply;
 mod keys;
@@ -172,8 +174,8 @@ impl Machine {
         MachineView::new(self.shared.published.load_full())
     }
 
-    /// Makes an installed module ready to run, so that an activation need not wait for it. Blocks for
-    /// seconds.
+    /// Makes an installed module ready to run, so that an activation need not wait for it. Blocks
+    /// for seconds.
     ///
     /// # Errors
     /// When it is not installed, or cannot run on this frontend.

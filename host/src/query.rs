@@ -14,8 +14,9 @@
 //!
 //! # Text
 //! Text columns compare without regard to ASCII case, as MySQL's default collation does for ASCII;
-//! the results of functions, and bytes, dates and JSON, compare exactly. Bytes travel through SQLite
-//! as text without a character set, so that `key = 'abc'` and `key >= 'a'` mean what they say.
+//! the results of functions, and bytes, dates and JSON, compare exactly. Bytes travel through
+//! SQLite as text without a character set, so that `key = 'abc'` and `key >= 'a'` mean what they
+//! say.
 //!
 //! # Bounds
 //! Time: [`Limits::deadline`] and [`Cancel`] are looked at every [`PROGRESS_OPERATIONS`] steps of
@@ -27,9 +28,10 @@
 //! can spill is bounded by its deadline only.
 //!
 //! # Limits of the dialect
-//! `@u := v`, `INTO OUTFILE`, `WITH ROLLUP`, `LATERAL`, and `ALL` subqueries are refused. Times are in
-//! the offset of `time_zone` when that is of the form `+08:00`, otherwise in UTC. Rows that are equal
-//! in every column count once where SQLite merges the branches of an `OR`: relations are sets.
+//! `@u := v`, `INTO OUTFILE`, `WITH ROLLUP`, `LATERAL`, and `ALL` subqueries are refused. Times are
+//! in the offset of `time_zone` when that is of the form `+08:00`, otherwise in UTC. Rows that are
+//! equal in every column count once where SQLite merges the branches of an `OR`: relations are
+//! sets.
 
 mod calendar;
 mod engine;
@@ -54,8 +56,8 @@ pub use guard::Cancel;
 
 /// Longest statement in bytes; a longer one is refused.
 pub const SQL_BYTES_MAX: usize = 256 * 1024;
-/// Most operators that may nest in each other, as those of `a AND b AND c` do; a statement with more
-/// is refused. Bounds how deep its tree can be.
+/// Most operators that may nest in each other, as those of `a AND b AND c` do; a statement with
+/// more is refused. Bounds how deep its tree can be.
 pub const OPERATORS_MAX: usize = 1000;
 /// Most SELECTs in a statement, subqueries included; one with more is refused.
 pub const SELECTS_MAX: usize = 64;
@@ -151,8 +153,8 @@ impl Default for Limits {
 ///
 /// # Errors
 /// With MySQL's codes: 1064 syntax, 1054 and 1052 columns, 5502 unknown table (StarRocks' code),
-/// 1046 no database, 1305 and 1582 functions, 3024 deadline, 1317 cancelled, 1041 memory, 1104 rows,
-/// 1235 not supported; and what [`Relations::scan`] fails with.
+/// 1046 no database, 1305 and 1582 functions, 3024 deadline, 1317 cancelled, 1041 memory, 1104
+/// rows, 1235 not supported; and what [`Relations::scan`] fails with.
 pub fn select(
     sql: &str,
     scope: &Scope,

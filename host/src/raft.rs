@@ -1,9 +1,10 @@
 //! Consensus between frontends: one log, agreed on by a majority.
 //!
-//! openraft decides; this layer gives it a log ([`RaftLogStorage`](openraft::storage::RaftLogStorage)),
-//! a state machine ([`Apply`]), a network (gRPC) and settings, and offers what the layers above
-//! need: [`Node`] (start, membership, status), [`Proposer`] (run a command exactly once, from any
-//! frontend) and [`ReadIndex`] (what a linearizable read must have seen).
+//! openraft decides; this layer gives it a log
+//! ([`RaftLogStorage`](openraft::storage::RaftLogStorage)), a state machine ([`Apply`]), a network
+//! (gRPC) and settings, and offers what the layers above need: [`Node`] (start, membership,
+//! status), [`Proposer`] (run a command exactly once, from any frontend) and [`ReadIndex`] (what a
+//! linearizable read must have seen).
 //!
 //! ```text
 //!  propose ──> queue ──> packer ──(leads)──> openraft ──> log, peers ──> apply thread ──> outcomes

@@ -11,13 +11,13 @@
 //!   frontends, or a fault of this frontend, which is never an outcome.
 //!
 //! Writes go to an [`Overlay`] above a view of the state; whoever applies writes them to storage.
-//! This layer knows storage as [`View`](crate::types::View) only. A module's keys live under a prefix
-//! that the host adds and strips, so it cannot name the keys of the host.
+//! This layer knows storage as [`View`](crate::types::View) only. A module's keys live under a
+//! prefix that the host adds and strips, so it cannot name the keys of the host.
 //!
 //! Replicated calls ([`EntryRun`]) are bounded by fuel and run on the caller's thread; read-only
-//! calls ([`Module::evaluate`], [`Module::scan`], [`Module::check`]) are bounded by a deadline and by
-//! slots, on an engine of their own, and so cannot starve apply. Both need a thread with a stack of
-//! at least 2 MiB.
+//! calls ([`Module::evaluate`], [`Module::scan`], [`Module::check`]) are bounded by a deadline and
+//! by slots, on an engine of their own, and so cannot starve apply. Both need a thread with a stack
+//! of at least 2 MiB.
 
 mod abi;
 mod artefact;

@@ -1,7 +1,8 @@
 //! The words of the system as types: ids, positions, commands, entries, outcomes.
 //!
 //! The lowest layer. Everything here that is logged, stored or sent has a layout of its own, packed
-//! with [`quorate_wire`], with a version byte where it may grow; no library's derive decides a byte.
+//! with [`quorate_wire`], with a version byte where it may grow; no library's derive decides a
+//! byte.
 
 mod command;
 mod consensus;

@@ -59,7 +59,8 @@ fn a_client_on_a_follower_defines_and_browses_and_every_frontend_shows_it() {
     let version = client.ok("SELECT @@version_comment LIMIT 1");
     assert!(version.text.starts_with("@@version_comment\n"), "{}", version.text);
     client.ok("USE shop; DROP TABLE orders; DROP DATABASE shop");
-    let shown = client.ok("SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = 'shop'");
+    let shown = client
+        .ok("SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = 'shop'");
     assert_eq!(shown.column("n"), ["0"]);
     cluster.assert_agreement(0);
 }

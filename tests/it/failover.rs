@@ -68,15 +68,16 @@ fn without_a_quorum_a_write_fails_in_time_and_the_frontend_lives() {
     let error = client.error("SET query_timeout = 2; CREATE DATABASE after");
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert!(error.contains("ERROR"), "{error}");
-    let error = client.error(
-        "SET query_timeout = 2; SET read_consistency = 'linearizable'; SHOW DATABASES",
-    );
+    let error = client
+        .error("SET query_timeout = 2; SET read_consistency = 'linearizable'; SHOW DATABASES");
     assert!(error.contains("ERROR"), "{error}");
     let shown = client.ok("SHOW DATABASES LIKE 'before'; SHOW FRONTENDS");
     assert!(shown.text.contains("before"), "{}", shown.text);
 
     cluster.frontends[1].start();
-    eventually("writes go on with a quorum", LIMIT, || client.run("CREATE DATABASE IF NOT EXISTS x").ok());
+    eventually("writes go on with a quorum", LIMIT, || {
+        client.run("CREATE DATABASE IF NOT EXISTS x").ok()
+    });
 }
 
 #[test]
@@ -91,9 +92,9 @@ fn a_whole_cluster_that_was_killed_comes_back_with_its_data() {
     }
     cluster.wait_whole();
     for frontend in &cluster.frontends {
-        let shown = frontend.mariadb().ok(
-            "SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'kept'",
-        );
+        let shown = frontend
+            .mariadb()
+            .ok("SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'kept'");
         assert_eq!(shown.rows().len(), 1);
     }
     cluster.assert_agreement(2);

@@ -26,9 +26,9 @@ fn refused(settings: &[String], more: &[&str]) -> (Option<i32>, String) {
 fn settings(dir: &Path) -> Vec<String> {
     let frontend = Frontend::new(&dir.join("ports"), None, None);
     let arguments = frontend.command();
-    let arguments: Vec<_> = arguments.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
-    let mut settings: Vec<_> =
-        arguments.into_iter().filter(|a| a.contains("_port=")).collect();
+    let arguments: Vec<_> =
+        arguments.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+    let mut settings: Vec<_> = arguments.into_iter().filter(|a| a.contains("_port=")).collect();
     settings.push(format!("meta_dir={}", dir.join("meta").display()));
     settings
 }

@@ -47,8 +47,7 @@ impl Cluster {
         let mut first = Frontend::new(&dir.join("fe1"), None, module);
         first.start();
         first.wait_ready();
-        let mut cluster =
-            Self { frontends: vec![first], dir: dir.to_owned(), temporary: None };
+        let mut cluster = Self { frontends: vec![first], dir: dir.to_owned(), temporary: None };
         for _ in 1..size {
             cluster.add();
         }
@@ -79,7 +78,8 @@ impl Cluster {
         let size = self.frontends.len();
         eventually("all frontends have joined", FORM_LIMIT, || {
             let shown = self.frontends[0].mariadb().run("SHOW FRONTENDS").ok()?;
-            let all = |name| shown.column(name).iter().filter(|cell| **cell == "true").count() == size;
+            let all =
+                |name| shown.column(name).iter().filter(|cell| **cell == "true").count() == size;
             (all("Alive") && all("Join")).then_some(())
         });
         for frontend in &mut self.frontends {

@@ -157,7 +157,8 @@ impl Frontend {
     pub fn wait_end(&mut self) -> Option<i32> {
         let mut child = self.child.take().expect("it was started");
         let what = format!("frontend at {} ends", self.address());
-        let ended = eventually(&what, STOP_LIMIT, || child.try_wait().expect("it can be waited for"));
+        let ended =
+            eventually(&what, STOP_LIMIT, || child.try_wait().expect("it can be waited for"));
         ended.code()
     }
 

@@ -6,8 +6,9 @@
 //!
 //! Layout rules: integers are LEB128 varints (signed ones zigzagged), text and bytes are a length
 //! and the bytes, lists are a count and the items, options are one byte 0 or 1, enums are one byte
-//! tag. A page's sequence ends with its byte list instead of having a count. A document that may grow ([`Reply`], [`Description`]) begins with a version byte.
-//! Decoding never panics and never allocates more than the input could fill.
+//! tag. A page's sequence ends with its byte list instead of having a count. A document that may
+//! grow ([`Reply`], [`Description`]) begins with a version byte. Decoding never panics and never
+//! allocates more than the input could fill.
 //!
 //! Enum tags are append-only: replies are stored and hashed.
 

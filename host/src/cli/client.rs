@@ -23,7 +23,12 @@ const MESSAGE_BYTES_MAX: usize = 256 << 20;
 #[derive(Args, Clone)]
 pub struct Endpoints {
     /// gRPC addresses of frontends, tried in turn
-    #[arg(long, value_delimiter = ',', default_value = "127.0.0.1:9020", env = "QUORATE_ENDPOINTS")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "127.0.0.1:9020",
+        env = "QUORATE_ENDPOINTS"
+    )]
     pub endpoints: Vec<String>,
 }
 

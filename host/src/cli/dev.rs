@@ -199,11 +199,7 @@ async fn form(members: &mut [Member], progress: &ProgressBar) -> anyhow::Result<
     while started.elapsed() < START_TIMEOUT {
         for member in members.iter_mut() {
             if let Some(how) = member.ended() {
-                bail!(
-                    "frontend {} did not start ({how}): {}",
-                    member.number,
-                    member.last_words()
-                );
+                bail!("frontend {} did not start ({how}): {}", member.number, member.last_words());
             }
         }
         match look(members).await {

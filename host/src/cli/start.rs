@@ -77,8 +77,7 @@ fn configuration(arguments: &Arguments) -> anyhow::Result<(Config, Vec<String>)>
 }
 
 fn read_file(path: &Path) -> anyhow::Result<(Settings, Vec<String>)> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     Ok(config::parse(&path.display().to_string(), &text)?)
 }
 

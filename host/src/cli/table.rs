@@ -41,9 +41,7 @@ pub fn text(cell: &Value) -> String {
         Some(value::Value::Uint(v)) => v.to_string(),
         Some(value::Value::Double(v)) => v.to_string(),
         Some(value::Value::Text(v)) => v.clone(),
-        Some(value::Value::Bytes(v)) => std::str::from_utf8(v).map_or_else(
-            |_| v.iter().map(|byte| format!("{byte:02x}")).collect(),
-            str::to_owned,
-        ),
+        Some(value::Value::Bytes(v)) => std::str::from_utf8(v)
+            .map_or_else(|_| v.iter().map(|byte| format!("{byte:02x}")).collect(), str::to_owned),
     }
 }

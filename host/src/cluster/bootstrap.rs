@@ -55,6 +55,14 @@ pub enum JoinError {
     Stopped,
 }
 
+/// Checks the helpers' addresses.
+///
+/// # Errors
+/// The first one that is none.
+pub fn check(helpers: &[String]) -> Result<(), JoinError> {
+    helpers.iter().try_for_each(|helper| endpoint(helper).map(|_| ()))
+}
+
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
 /// first both work.
 ///
@@ -188,7 +196,10 @@ impl Cluster {
         while !stop.is_cancelled() {
             let node = self.inner.identity.node;
             let view = self.machine().view();
-            if view.frontend(node).is_some_and(|f| f.ports == mine.ports && f.version == mine.version) {
+            if view
+                .frontend(node)
+                .is_some_and(|f| f.ports == mine.ports && f.version == mine.version)
+            {
                 return;
             }
             let command = HostCommand::AnnounceFrontend {

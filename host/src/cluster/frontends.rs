@@ -50,22 +50,14 @@ impl Cluster {
             .unwrap_or_default();
         let members = self.node().status();
         let rows = asked.iter().map(|one| {
-            let joined =
-                members.voters.contains(&one.node) || members.learners.contains(&one.node);
+            let joined = members.voters.contains(&one.node) || members.learners.contains(&one.node);
             self.row(one, leader == Some(one.node), joined, newest, now_us)
         });
         let columns = COLUMNS.iter().map(|name| Column::text(*name)).collect();
         Rows { columns, rows: rows.collect() }
     }
 
-    fn row(
-        &self,
-        one: &Asked,
-        leads: bool,
-        joined: bool,
-        newest: u64,
-        now_us: i64,
-    ) -> Vec<Value> {
+    fn row(&self, one: &Asked, leads: bool, joined: bool, newest: u64, now_us: i64) -> Vec<Value> {
         let frontend = &one.frontend;
         let role = if leads { "LEADER" } else { frontend.kind.name() };
         let flag = |value: bool| Value::from(if value { "true" } else { "false" });

@@ -64,7 +64,9 @@ impl Cluster {
                 return Some(Step::Learn(node, frontend.address()));
             }
             let matched = status.matched.get(&node).copied().flatten().unwrap_or(Lsn(0));
-            if matched.0 > 0 && matched.0 + CAUGHT_UP_ENTRIES >= status.last_lsn.unwrap_or_default().0 {
+            if matched.0 > 0
+                && matched.0 + CAUGHT_UP_ENTRIES >= status.last_lsn.unwrap_or_default().0
+            {
                 promotion = Some(Step::Promote(node));
             }
         }

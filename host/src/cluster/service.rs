@@ -40,8 +40,7 @@ impl Service for Answering {
             let answer = Some(Answer::Unregistered(Unregistered {}));
             return Ok(Response::new(JoinResponse { answer }));
         };
-        let command =
-            HostCommand::AnnounceFrontend { node, ports, version: request.version };
+        let command = HostCommand::AnnounceFrontend { node, ports, version: request.version };
         let announced = self.0.run("", command, command_deadline()).await;
         announced.map_err(|failure| Status::unavailable(failure.message))?;
         let answer = Some(Answer::Member(Membership {

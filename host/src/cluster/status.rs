@@ -49,7 +49,9 @@ impl Channels {
     }
 
     fn retain(&self, frontends: &[(NodeId, Frontend)]) {
-        self.open.lock().retain(|address, _| frontends.iter().any(|(_, f)| f.address() == *address));
+        self.open
+            .lock()
+            .retain(|address, _| frontends.iter().any(|(_, f)| f.address() == *address));
     }
 }
 
@@ -94,7 +96,8 @@ impl Cluster {
             generation: self.identity().generation.0,
             target: node.0,
         };
-        match tokio::time::timeout(STATUS_TIMEOUT, ClusterClient::new(channel).status(request)).await
+        match tokio::time::timeout(STATUS_TIMEOUT, ClusterClient::new(channel).status(request))
+            .await
         {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) if status.code() == tonic::Code::FailedPrecondition => {

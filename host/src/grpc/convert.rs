@@ -22,10 +22,11 @@ pub fn response(answer: Answer) -> ExecuteResponse {
         Body::Rows(rows) => execute_response::Body::Rows(self::rows(rows)),
         Body::Bytes(bytes) => execute_response::Body::Payload(bytes.into()),
     };
-    let warnings = answer.reply.warnings.into_iter().map(|warning| Warning {
-        code: u32::from(warning.code),
-        message: warning.message,
-    });
+    let warnings = answer
+        .reply
+        .warnings
+        .into_iter()
+        .map(|warning| Warning { code: u32::from(warning.code), message: warning.message });
     ExecuteResponse { lsn: answer.lsn, body: Some(body), warnings: warnings.collect() }
 }
 

@@ -1,9 +1,9 @@
 //! The write side: committed entries in, one atomic commit out.
 //!
 //! A run of entries is worked out over an overlay and committed as a whole, with the position, the
-//! digests and the outcomes that belong to it. Until then nothing of it is anywhere else: a fault on
-//! the way drops the overlay and the tables in memory, and the next attempt begins from the state
-//! again. How a log is cut into runs shows nowhere in the state.
+//! digests and the outcomes that belong to it. Until then nothing of it is anywhere else: a fault
+//! on the way drops the overlay and the tables in memory, and the next attempt begins from the
+//! state again. How a log is cut into runs shows nowhere in the state.
 
 mod activation;
 mod entry;
@@ -52,8 +52,8 @@ impl Applier {
     /// Applies committed entries, in LSN order and without a gap to what was applied before, and
     /// gives one reply per entry: empty for entries without commands, and for entries that were
     /// applied before. Calls `durable` with the last log id before it commits: it must return only
-    /// when the entries up to there are durable on this frontend, so that the state is never ahead of
-    /// the log. Readers see the entries when this returns.
+    /// when the entries up to there are durable on this frontend, so that the state is never ahead
+    /// of the log. Readers see the entries when this returns.
     ///
     /// # Errors
     /// A fault of this frontend. Nothing was applied; calling again with the same entries is how to

@@ -1,7 +1,7 @@
 //! Installed modules made ready to run.
 //!
-//! Compiling takes seconds, so a frontend does it when it acknowledges a module, off the apply path,
-//! and the activation finds it here. If it does not, apply waits for the compiler.
+//! Compiling takes seconds, so a frontend does it when it acknowledges a module, off the apply
+//! path, and the activation finds it here. If it does not, apply waits for the compiler.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use super::rows;
 use crate::runtime::{Module, Runtime};
 use crate::types::{ModuleDigest, ModuleManifest, ViewError};
 
-/// Modules kept ready: the active one, its successor, and the one to roll back to. Beyond it the one
-/// unused for the longest is dropped, and compiled again when it is wanted.
+/// Modules kept ready: the active one, its successor, and the one to roll back to. Beyond it the
+/// one unused for the longest is dropped, and compiled again when it is wanted.
 pub const READY_MAX: usize = 4;
 
 /// Why a module could not be made ready.
@@ -54,8 +54,8 @@ impl Modules {
         Self { runtime, ready: Mutex::default() }
     }
 
-    /// Makes a module ready, if it is not; blocks for seconds when it has to be compiled. `get` reads
-    /// the state that holds its file.
+    /// Makes a module ready, if it is not; blocks for seconds when it has to be compiled. `get`
+    /// reads the state that holds its file.
     pub fn load(
         &self,
         manifest: &ModuleManifest,

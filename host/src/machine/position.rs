@@ -1,9 +1,9 @@
 //! How far the state is, and the chain of digests that proves it.
 //!
-//! Each entry's digest covers the digest before it, the LSN, how each command ended (with its events)
-//! and what the entry wrote, in key order. Rows that follow from these (outcomes kept for repeated
-//! requests, the position itself, the ring of digests) are left out. Entries without commands
-//! advance the chain too, so equal digests mean equal logs as well as equal states.
+//! Each entry's digest covers the digest before it, the LSN, how each command ended (with its
+//! events) and what the entry wrote, in key order. Rows that follow from these (outcomes kept for
+//! repeated requests, the position itself, the ring of digests) are left out. Entries without
+//! commands advance the chain too, so equal digests mean equal logs as well as equal states.
 
 use bytes::Bytes;
 use quorate_wire::Writer;

@@ -1,9 +1,9 @@
 //! The host's own tables: cluster, frontends, modules, settings.
 //!
-//! Small, read all the time and changed seldom, so they are held in memory beside the view that they
-//! were read from, and every reader of that view shares them. Each change goes through
-//! `apply::host`, which also writes the row; [`Registry::load`] reads the same rows
-//! back, so a restarted frontend decides as the others do.
+//! Small, read all the time and changed seldom, so they are held in memory beside the view that
+//! they were read from, and every reader of that view shares them. Each change goes through
+//! `apply::host`, which also writes the row; [`Registry::load`] reads the same rows back, so a
+//! restarted frontend decides as the others do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 //! leader was lost or an answer was late, runs once.
 //!
 //! Stored as one row per client and entry: the client's floor as of that entry and the outcomes of
-//! its requests there. A client's newest row always stays, so the rows alone say all that this table
-//! holds: one rebuilt from them decides exactly as the one that grew. A row goes when the floor has
-//! passed everything in it.
+//! its requests there. A client's newest row always stays, so the rows alone say all that this
+//! table holds: one rebuilt from them decides exactly as the one that grew. A row goes when the
+//! floor has passed everything in it.
 //!
 //! Everything is bounded, and what is forgotten at a bound follows from the log alone.
 
@@ -22,8 +22,8 @@ use crate::types::{Lsn, Outcome, RequestId, View, ViewError};
 /// within seconds.
 pub const CLIENTS_MAX: usize = 1024;
 
-/// Outcomes remembered per client. Beyond it the lowest sequence is forgotten, and rejected as stale
-/// if it is repeated. More than a frontend may have under way.
+/// Outcomes remembered per client. Beyond it the lowest sequence is forgotten, and rejected as
+/// stale if it is repeated. More than a frontend may have under way.
 pub const OUTCOMES_PER_CLIENT_MAX: usize = 8192;
 
 /// Outcomes remembered in all. Beyond it whole clients are forgotten as above.

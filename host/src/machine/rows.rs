@@ -36,8 +36,8 @@ pub fn find<T>(
     view.get(key)?.map(|value| unpack(key, &value, read)).transpose()
 }
 
-/// Reads all rows whose keys begin with `prefix`, in key order. `read` is given a reader of the rest
-/// of the key and one of the value, and must read all of the value.
+/// Reads all rows whose keys begin with `prefix`, in key order. `read` is given a reader of the
+/// rest of the key and one of the value, and must read all of the value.
 pub fn each(
     view: &dyn View,
     prefix: &[u8],

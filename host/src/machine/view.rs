@@ -16,8 +16,8 @@ use crate::types::{
     StoredMembership, ViewError,
 };
 
-/// One consistent view of everything: the host's tables and the active module's space. Cheap to take
-/// and to clone, and unchanging. It pins storage, so let go of it when a query is done.
+/// One consistent view of everything: the host's tables and the active module's space. Cheap to
+/// take and to clone, and unchanging. It pins storage, so let go of it when a query is done.
 #[derive(Clone)]
 pub struct MachineView {
     published: Arc<Published>,

@@ -51,8 +51,27 @@ fn fits(kind: ColumnType, value: &Value) -> bool {
     }
 }
 
-/// A column as a client is told of it.
-pub(super) fn definition(name: &str, kind: ColumnType) -> Definition {
+/// A column as a client is told of it (MySQL: `Protocol::ColumnDefinition41`). Written here,
+/// because the packet library swaps character set and length when it writes one.
+pub(super) fn put_definition(out: &mut Vec<u8>, name: &str, kind: ColumnType) {
+    const CATALOG: &[u8] = b"def";
+    const FIXED_FIELDS_BYTES: u8 = 12;
+    let column = definition(kind);
+    out.put_lenenc_str(CATALOG);
+    // Schema, table and original table.
+    out.extend([0; 3]);
+    out.put_lenenc_str(name.as_bytes());
+    out.put_lenenc_str(name.as_bytes());
+    out.push(FIXED_FIELDS_BYTES);
+    out.extend(column.character_set().to_le_bytes());
+    out.extend(column.column_length().to_le_bytes());
+    out.push(column.column_type() as u8);
+    out.extend(column.flags().bits().to_le_bytes());
+    out.push(column.decimals());
+    out.extend([0; 2]);
+}
+
+fn definition(kind: ColumnType) -> Definition {
     let number = ColumnFlags::NUM_FLAG | ColumnFlags::BINARY_FLAG;
     let blob = ColumnFlags::BLOB_FLAG | ColumnFlags::BINARY_FLAG;
     let (wire, length, charset, decimals, flags) = match kind {
@@ -77,8 +96,6 @@ pub(super) fn definition(name: &str, kind: ColumnType) -> Definition {
         ColumnType::Json => (WireType::MYSQL_TYPE_JSON, u32::MAX, TEXT, 0, blob),
     };
     Definition::new(wire)
-        .with_name(name.as_bytes())
-        .with_org_name(name.as_bytes())
         .with_column_length(length)
         .with_character_set(charset)
         .with_decimals(decimals)

@@ -3,12 +3,11 @@
 use mysql_common::constants::CapabilityFlags;
 use mysql_common::io::BufMutExt;
 use mysql_common::packets::NullBitmap;
-use mysql_common::proto::MySerialize;
 use mysql_common::value::ServerSide;
 use quorate_wire::{Column, ColumnType, Rows, Value};
 
 use crate::mysql::channel::{Broken, Channel};
-use crate::mysql::column::{definition, put_binary, put_text, settle};
+use crate::mysql::column::{put_binary, put_definition, put_text, settle};
 use crate::mysql::reply::Tail;
 
 /// How rows are encoded.
@@ -63,7 +62,7 @@ async fn put_definitions<'a>(
     tail: &Tail,
 ) -> Result<(), Broken> {
     for (name, kind) in columns {
-        channel.put(|out| definition(name, kind).serialize(out));
+        channel.put(|out| put_definition(out, name, kind));
         channel.flush_if_full().await?;
     }
     if !tail.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF) {

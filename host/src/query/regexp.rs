@@ -2,9 +2,10 @@
 //!
 //! A pattern is compiled to a program of at most [`PROGRAM_MAX`] steps, and all ways through it are
 //! followed side by side (Thompson, "Regular expression search algorithm", 1968). Supported are
-//! `.`, classes, `\d \w \s` and their opposites, `[[:alpha:]]` and kin, anchors, groups, `|`, and the
-//! quantifiers `* + ? {n,m}`; ASCII case does not count, as in MySQL. Back references, look-around and
-//! lazy quantifiers (which tell nothing when only a match is asked for) are refused or ignored.
+//! `.`, classes, `\d \w \s` and their opposites, `[[:alpha:]]` and kin, anchors, groups, `|`, and
+//! the quantifiers `* + ? {n,m}`; ASCII case does not count, as in MySQL. Back references,
+//! look-around and lazy quantifiers (which tell nothing when only a match is asked for) are refused
+//! or ignored.
 
 use quorate_wire::Failure;
 

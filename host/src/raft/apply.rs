@@ -11,7 +11,8 @@ pub trait Apply: Send + 'static {
     /// The last applied entry and the last applied membership.
     fn applied(&self) -> (Option<LogId>, StoredMembership);
 
-    /// Applies a run of entries: one reply per entry; a blank entry or a membership has an empty one.
+    /// Applies a run of entries: one reply per entry; a blank entry or a membership has an empty
+    /// one.
     ///
     /// # Errors
     /// Only for a fault of this frontend. What a command may not do is an outcome, not an error.

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 pub use member::MemberError;
 pub use status::NodeStatus;
 
+use super::Raft;
 use super::apply::Apply;
 use super::config::{Profile, config};
 use super::fence::Fence;
@@ -29,7 +30,6 @@ use super::proposer::{Packer, Proposer, Queue, Stamp};
 use super::read_index::{ReadIndex, Reads};
 use super::service::{PeerService, Service};
 use super::state_machine::{Stall, StateMachine};
-use super::Raft;
 use crate::types::{BatchHeader, ClusterId, Generation, NodeId, TypeConfig};
 
 /// How long a stopping leader waits for its successor.

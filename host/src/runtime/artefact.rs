@@ -1,9 +1,9 @@
 //! Compiled modules kept on disk: compiling is slow, loading is not.
 //!
-//! An artefact is a copy of what compiling gives, never more: its name holds the module's digest and a
-//! hash of engine release and settings, its head a checksum of the rest. Anything amiss (another
-//! release, a torn or rotten file, a full disk) means to compile, never that a module cannot run. The
-//! directory may be emptied at any time.
+//! An artefact is a copy of what compiling gives, never more: its name holds the module's digest
+//! and a hash of engine release and settings, its head a checksum of the rest. Anything amiss
+//! (another release, a torn or rotten file, a full disk) means to compile, never that a module
+//! cannot run. The directory may be emptied at any time.
 
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -54,8 +54,8 @@ fn read(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
         wasmtime::bail!("the artefact is damaged");
     }
     // SAFETY: machine code is only as good as where it comes from. The checksum says that these are
-    // the bytes that `write` got from the compiler; the engine checks release and settings. Who could
-    // forge both can write the data directory, and so could replace the state.
+    // the bytes that `write` got from the compiler; the engine checks release and settings. Who
+    // could forge both can write the data directory, and so could replace the state.
     #[allow(unsafe_code)]
     unsafe {
         Component::deserialize(engine, compiled)

@@ -134,8 +134,8 @@ impl Call {
     }
 }
 
-/// Bounds memory and tables, from constants and from the replicated limits only: whether an instance
-/// may grow must not depend on the machine. If the machine then cannot, that is a fault.
+/// Bounds memory and tables, from constants and from the replicated limits only: whether an
+/// instance may grow must not depend on the machine. If the machine then cannot, that is a fault.
 pub(super) struct MemoryLimit {
     bytes: u64,
 }

@@ -1,10 +1,10 @@
 //! How a call of a module ends, when it does not end well.
 //!
 //! Three ways: the module refused (an answer), the host ended it for a reason that is the same on
-//! every frontend (a [`Rejection`]), or this frontend could not run it (a [`Fault`]). The cut is made
-//! by type and errs to the side of the fault: an error that nobody foresaw may have happened here
-//! only, and recording it as an outcome would split the cluster, while a fault merely stops one
-//! frontend until the cause is gone.
+//! every frontend (a [`Rejection`]), or this frontend could not run it (a [`Fault`]). The cut is
+//! made by type and errs to the side of the fault: an error that nobody foresaw may have happened
+//! here only, and recording it as an outcome would split the cluster, while a fault merely stops
+//! one frontend until the cause is gone.
 
 use std::str::Utf8Error;
 
@@ -104,8 +104,8 @@ impl From<wasmtime::Error> for Ending {
     }
 }
 
-/// The traps that code of a module can bring about under our settings. Any other means that the host
-/// did something wrong, for example entered an instance that had trapped.
+/// The traps that code of a module can bring about under our settings. Any other means that the
+/// host did something wrong, for example entered an instance that had trapped.
 fn is_guests(trap: Trap) -> bool {
     matches!(
         trap,

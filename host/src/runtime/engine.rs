@@ -6,7 +6,8 @@
 //! a cluster whose frontends all have it.
 //!
 //! There are two engines, each with a pool of its own, so queries cannot take the instances that
-//! apply needs. They compile the same module differently: apply counts fuel, reads watch a deadline.
+//! apply needs. They compile the same module differently: apply counts fuel, reads watch a
+//! deadline.
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel,
@@ -119,8 +120,9 @@ pub(super) fn engine(purpose: Purpose) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// Outcome: what a module may contain. Everything is off that no toolchain for modules emits or that
-/// is not fully determined. Garbage collection, exceptions and threads are not even compiled in.
+/// Outcome: what a module may contain. Everything is off that no toolchain for modules emits or
+/// that is not fully determined. Garbage collection, exceptions and threads are not even compiled
+/// in.
 fn features(config: &mut Config) {
     config.wasm_relaxed_simd(false);
     config.relaxed_simd_deterministic(true);

@@ -1,10 +1,10 @@
 //! Running the commands of one log entry.
 //!
 //! The instance is fresh when the entry begins and is dropped with it: how entries are handed to
-//! apply differs between frontends and after a restart, so what a module left in its memory must not
-//! reach the next entry. Within an entry it may, because all frontends run the same commands in the
-//! same order. After a trap the rest of the entry gets another fresh instance: a trapped one is in
-//! no state to go on.
+//! apply differs between frontends and after a restart, so what a module left in its memory must
+//! not reach the next entry. Within an entry it may, because all frontends run the same commands in
+//! the same order. After a trap the rest of the entry gets another fresh instance: a trapped one is
+//! in no state to go on.
 
 use std::sync::Arc;
 
@@ -50,8 +50,8 @@ impl EntryRun {
     /// [`Outcome::Applied`], else none of them is, and there are no events.
     ///
     /// # Errors
-    /// When this frontend could not run it. Then there is no outcome, and nothing of the command is in
-    /// the overlay.
+    /// When this frontend could not run it. Then there is no outcome, and nothing of the command is
+    /// in the overlay.
     pub fn apply(
         &mut self,
         overlay: &mut Overlay,
@@ -79,10 +79,10 @@ impl EntryRun {
         })
     }
 
-    /// Runs one step of the migration from `from_schema`: the first without a cursor, each further one
-    /// with the cursor that the last one gave; done when it gives none. Migrations emit no events. A
-    /// step that does not end well leaves nothing in the overlay; the steps before it are the
-    /// caller's to drop.
+    /// Runs one step of the migration from `from_schema`: the first without a cursor, each further
+    /// one with the cursor that the last one gave; done when it gives none. Migrations emit no
+    /// events. A step that does not end well leaves nothing in the overlay; the steps before it are
+    /// the caller's to drop.
     ///
     /// # Errors
     /// As [`apply`](Self::apply).

@@ -1,8 +1,8 @@
 //! What a module can import, and nothing else: the store, the entry's facts, events, a local trace.
 //!
-//! Bytes are read where they lie in the guest's memory and checked against the limits before the host
-//! keeps any of them. The engine does not charge fuel for what crosses the border, so the imports
-//! do, by constants. A limit and a breach end the call with a marker that
+//! Bytes are read where they lie in the guest's memory and checked against the limits before the
+//! host keeps any of them. The engine does not charge fuel for what crosses the border, so the
+//! imports do, by constants. A limit and a breach end the call with a marker that
 //! [`Ending`](super::ending::Ending) tells from a fault.
 
 use bytes::Bytes;

@@ -1,9 +1,10 @@
 //! Writes that are not in the state yet, over a view of the state.
 //!
 //! A stack of layers: the lowest belongs to the whole run of entries, each savepoint puts one on
-//! top. Reads see the topmost write of a key, then the view. Committing a savepoint merges its layer
-//! into the one below, rolling back drops it, so what a failed command wrote was never anywhere
-//! else. Maps are ordered: what comes out, and so what is digested, never depends on a hash seed.
+//! top. Reads see the topmost write of a key, then the view. Committing a savepoint merges its
+//! layer into the one below, rolling back drops it, so what a failed command wrote was never
+//! anywhere else. Maps are ordered: what comes out, and so what is digested, never depends on a
+//! hash seed.
 
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
@@ -92,10 +93,10 @@ impl Overlay {
         Ok((deleted, next))
     }
 
-    /// The pairs in a range, in its order: at most `rows_max`, and at most `bytes_max` bytes of keys
-    /// and values unless the first pair alone exceeds that. Ends early for no other reason, and says
-    /// `done` exactly when the range holds no more, however the view pages: what a module is given
-    /// here must be the same on every frontend.
+    /// The pairs in a range, in its order: at most `rows_max`, and at most `bytes_max` bytes of
+    /// keys and values unless the first pair alone exceeds that. Ends early for no other reason,
+    /// and says `done` exactly when the range holds no more, however the view pages: what a module
+    /// is given here must be the same on every frontend.
     ///
     /// # Errors
     /// When the view could not be read.

@@ -19,8 +19,8 @@ const MACHINE: &str = "quorate:machine/machine@0.1.0";
 /// whether memory is copied or mapped), so it must never be what decides.
 const START_FUEL: u64 = 1 << 40;
 
-/// Bytes that one import may be handed. Out of reach, because this error has no type of its own: the
-/// imports refuse by their own limits before they copy anything.
+/// Bytes that one import may be handed. Out of reach, because this error has no type of its own:
+/// the imports refuse by their own limits before they copy anything.
 const HANDED_BYTES_MAX: usize = 8 * MEMORY_BYTES_MAX as usize;
 
 /// What an export's call comes to: a result, or the module's refusal.

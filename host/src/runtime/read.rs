@@ -1,8 +1,8 @@
 //! Read-only calls: what a client asks of a module on this frontend.
 //!
-//! They decide nothing that is replicated, so they run beside apply, on an engine and a pool of their
-//! own, each in a fresh instance on a view of the state, and end at a deadline. A write traps. They
-//! block, so call them on threads for that.
+//! They decide nothing that is replicated, so they run beside apply, on an engine and a pool of
+//! their own, each in a fresh instance on a view of the state, and end at a deadline. A write
+//! traps. They block, so call them on threads for that.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,8 +1,8 @@
 //! How many read-only calls run at once, and the clock that ends them.
 //!
-//! A call waits for a slot until its deadline. While any slot is taken, one thread advances the read
-//! engine's epoch, at which running calls compare their deadline with the time; while none is, it
-//! sleeps. The thread ends with the runtime.
+//! A call waits for a slot until its deadline. While any slot is taken, one thread advances the
+//! read engine's epoch, at which running calls compare their deadline with the time; while none is,
+//! it sleeps. The thread ends with the runtime.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -24,13 +24,12 @@ impl Apply for Gated {
 
     fn apply(&mut self, entries: &[Entry]) -> Result<Vec<BatchReply>, ApplyError> {
         let log = &self.log;
-        let durable =
-            |id: &LogId| log.wait_durable(id).map_err(|error| Fault(error.to_string()));
+        let durable = |id: &LogId| log.wait_durable(id).map_err(|error| Fault(error.to_string()));
         let applied = self.applier.apply(entries, &durable);
         // A log that has stopped stays so; any other fault may pass.
         let retryable = log.check().is_ok();
-        let replies = applied
-            .map_err(|fault| ApplyError { retryable, message: fault.to_string() })?;
+        let replies =
+            applied.map_err(|fault| ApplyError { retryable, message: fault.to_string() })?;
         if let Some(last) = entries.last() {
             self.log.set_applied(Lsn(last.log_id.index));
         }

@@ -45,6 +45,8 @@ pub struct StartOptions {
 
 /// A running frontend.
 pub struct Frontend {
+    /// Holds the lock on the data directory.
+    directory: DataDirectory,
     cluster: Cluster,
     log: Log,
     sessions: Arc<Sessions>,
@@ -66,6 +68,7 @@ impl Frontend {
         let config = &options.config;
         let listeners = Listeners::bind(config).await?;
         let component = first_module(&options).await?;
+        bootstrap::check(&options.helpers)?;
         if !config.bind_address.is_loopback() {
             tracing::warn!(
                 "ports are bound to {}: this version has no TLS, and its users may only come from \
@@ -82,7 +85,8 @@ impl Frontend {
 
         let device = RocksLogDevice::open(&directory.log())?;
         let log = Log::open(device, LogOptions::default())?;
-        let state: Arc<dyn StateStore> = Arc::new(RocksState::open(&directory.state(), RocksStateOptions::default())?);
+        let state: Arc<dyn StateStore> =
+            Arc::new(RocksState::open(&directory.state(), RocksStateOptions::default())?);
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
             .map_err(StartError::Runtime)?
             .keeping(&directory.modules());
@@ -110,7 +114,7 @@ impl Frontend {
                 stop_peers.clone().cancelled_owned(),
             );
         tokio::spawn(peers);
-        if founds {
+        if founds && !cluster.node().is_initialized().await? {
             cluster.node().initialize(&address).await?;
         }
         let tasks = CancellationToken::new();
@@ -142,7 +146,17 @@ impl Frontend {
         ));
         doors.close();
         background.close();
-        Ok(Self { cluster, log, sessions, draining, stop: tasks, doors, background, stop_peers })
+        Ok(Self {
+            directory,
+            cluster,
+            log,
+            sessions,
+            draining,
+            stop: tasks,
+            doors,
+            background,
+            stop_peers,
+        })
     }
 
     /// Who it is.
@@ -185,6 +199,7 @@ impl Frontend {
         if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
             tracing::warn!("closing the log was interrupted");
         }
+        drop(self.directory);
     }
 }
 

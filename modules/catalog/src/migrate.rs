@@ -1,7 +1,7 @@
 //! Moving the state to another schema.
 //!
-//! Schema 1 is the first; nothing comes before it. Versions 1.0.0 and 2.0.0 of the module share it, so
-//! a swap between them, in either direction, moves nothing.
+//! Schema 1 is the first; nothing comes before it. Versions 1.0.0 and 2.0.0 of the module share it,
+//! so a swap between them, in either direction, moves nothing.
 
 use quorate_guest::Failure;
 

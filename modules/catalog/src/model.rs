@@ -1,7 +1,7 @@
 //! What the catalog stores.
 //!
-//! A [`Database`] is one record. A table or view is one [`Object`]; the [`Partition`]s of a table are
-//! records of their own, because there may be thousands and they come and go one by one. Names
+//! A [`Database`] is one record. A table or view is one [`Object`]; the [`Partition`]s of a table
+//! are records of their own, because there may be thousands and they come and go one by one. Names
 //! are found through indexes (see [`keys`](crate::keys)); the records hold the name as written.
 //!
 //! Every record begins with a version byte; the golden tests below pin the bytes.

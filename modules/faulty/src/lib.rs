@@ -21,8 +21,8 @@
 //! runs first in that call: `PUT migrate FAIL 1105 no` makes a migration fail later. `check` also
 //! finds an error when there is a key `wrong`. The relation `faulty.pairs` gives two rows a page.
 //!
-//! Version 2.0.0 is built with the feature `schema2`. Each version migrates from the other, one pair
-//! a step: values end in `+` in schema 2.
+//! Version 2.0.0 is built with the feature `schema2`. Each version migrates from the other, one
+//! pair a step: values end in `+` in schema 2.
 
 mod fault;
 mod machine;

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{CLIENTS_PER_CONNECTION, Client, KEY_BYTES, Operation, System, value};
@@ -35,8 +35,11 @@ impl Etcd {
     /// When etcd is not installed or does not come up.
     pub async fn start(dir: &Path) -> Result<Self> {
         let ports: Vec<[u16; 4]> = (0..3).map(|_| free_ports()).collect();
-        let peers: Vec<_> =
-            ports.iter().enumerate().map(|(n, p)| format!("m{n}=http://127.0.0.1:{}", p[1])).collect();
+        let peers: Vec<_> = ports
+            .iter()
+            .enumerate()
+            .map(|(n, p)| format!("m{n}=http://127.0.0.1:{}", p[1]))
+            .collect();
         let peers = peers.join(",");
         let mut members = Vec::new();
         for (number, [client, peer, ..]) in ports.iter().enumerate() {
@@ -56,7 +59,8 @@ impl Etcd {
                 .context("start etcd: `make bench` installs etcd-server")?;
             members.push(child);
         }
-        let endpoints = ports.iter().map(|ports| format!("http://127.0.0.1:{}", ports[0])).collect();
+        let endpoints =
+            ports.iter().map(|ports| format!("http://127.0.0.1:{}", ports[0])).collect();
         let mut cluster = Self { members, endpoints, leader: 0 };
         cluster.leader = eventually_async("etcd has a leader", START_LIMIT, async || {
             cluster.find_leader().await.ok()

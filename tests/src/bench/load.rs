@@ -43,7 +43,9 @@ pub async fn run(
     let started = Instant::now();
     let tasks: Vec<_> = clients
         .into_iter()
-        .map(|client| tokio::spawn(drive(client, operation, Arc::clone(&stop), Arc::clone(&numbers))))
+        .map(|client| {
+            tokio::spawn(drive(client, operation, Arc::clone(&stop), Arc::clone(&numbers)))
+        })
         .collect();
     tokio::time::sleep(duration).await;
     stop.store(true, Ordering::Relaxed);

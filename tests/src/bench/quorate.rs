@@ -43,7 +43,8 @@ impl System for Quorate {
             for number in 0..count {
                 if number % CLIENTS_PER_CONNECTION == 0 {
                     let at = (self.leader + number / CLIENTS_PER_CONNECTION) % frontends.len();
-                    let endpoint = Endpoint::from_shared(format!("http://{}", frontends[at].rpc()))?;
+                    let endpoint =
+                        Endpoint::from_shared(format!("http://{}", frontends[at].rpc()))?;
                     channel = Some(endpoint.tcp_nodelay(true).connect().await?);
                 }
                 let channel = channel.clone().context("the first client connects")?;

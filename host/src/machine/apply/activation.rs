@@ -1,9 +1,10 @@
 //! The command that makes another module the active one.
 //!
-//! Who has acknowledged the module is counted in replicated state, over the voters of the membership
-//! that is in force at this LSN. If the key space of the module's name has another schema, it is
-//! migrated and checked, all within this command: either everything of it takes place, or nothing
-//! but a row of history. Commands after it, of the same entry too, run on the new module.
+//! Who has acknowledged the module is counted in replicated state, over the voters of the
+//! membership that is in force at this LSN. If the key space of the module's name has another
+//! schema, it is migrated and checked, all within this command: either everything of it takes
+//! place, or nothing but a row of history. Commands after it, of the same entry too, run on the new
+//! module.
 
 use std::sync::Arc;
 

@@ -40,8 +40,8 @@ pub(in crate::query) fn resolve(
     relations.iter().position(same).ok_or_else(|| failure::unknown_table(schema, table))
 }
 
-/// The value of `@x`, `@@x`, `@@session.x` or `@@global.x`, if `expr` is one. A variable that is not
-/// known is NULL: clients ask for MySQL's in great numbers, and give up on an error.
+/// The value of `@x`, `@@x`, `@@session.x` or `@@global.x`, if `expr` is one. A variable that is
+/// not known is NULL: clients ask for MySQL's in great numbers, and give up on an error.
 pub(in crate::query) fn variable(expr: &Expr, scope: &Scope) -> Option<Value> {
     let parts = match expr {
         Expr::Identifier(ident) => std::slice::from_ref(ident),

@@ -68,6 +68,15 @@ impl Node {
         })
     }
 
+    /// Whether this frontend belongs to a cluster: it has been founded, or was added to one.
+    ///
+    /// # Errors
+    /// When consensus has stopped.
+    pub async fn is_initialized(&self) -> Result<bool, MemberError> {
+        let initialized = self.raft.is_initialized().await;
+        initialized.map_err(|error| MemberError::Stopped(error.to_string()))
+    }
+
     /// Has a frontend receive the log without voting. Returns when that is committed; the frontend
     /// may still be far behind.
     ///

@@ -36,7 +36,7 @@ pub(super) struct Member {
     pub proxy: Proxy,
     log: MemoryLog,
     listener_address: String,
-    server: JoinHandle<()>,
+    server: Option<JoinHandle<()>>,
 }
 
 impl Member {
@@ -46,7 +46,7 @@ impl Member {
         let proxy = Proxy::start(listener_address.clone()).await;
         let (log, ledger) = (MemoryLog::default(), Ledger::default());
         let (node, server) = run(id, profile, listener, &log, &ledger).await;
-        Self { node, ledger, proxy, log, listener_address, server }
+        Self { node, ledger, proxy, log, listener_address, server: Some(server) }
     }
 
     /// Ends without a farewell, and starts again with the same log and state.
@@ -54,13 +54,15 @@ impl Member {
         self.kill().await;
         let listener = TcpListener::bind(&self.listener_address).await.unwrap();
         let id = self.node.id().0;
-        (self.node, self.server) = run(id, profile, listener, &self.log, &self.ledger).await;
+        let (node, server) = run(id, profile, listener, &self.log, &self.ledger).await;
+        (self.node, self.server) = (node, Some(server));
     }
 
-    /// Ends without a farewell.
+    /// Ends without a farewell, if it runs.
     pub async fn kill(&mut self) {
-        self.server.abort();
-        let _ = (&mut self.server).await;
+        let Some(server) = self.server.take() else { return };
+        server.abort();
+        let _ = server.await;
         self.proxy.cut();
         self.node.halt().await;
     }
@@ -143,7 +145,9 @@ impl Cluster {
     pub async fn shutdown(self) {
         for member in &self.members {
             member.node.shutdown().await;
-            member.server.abort();
+            if let Some(server) = &member.server {
+                server.abort();
+            }
         }
     }
 }

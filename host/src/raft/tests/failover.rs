@@ -145,7 +145,7 @@ async fn a_fault_that_cannot_pass_stops_the_frontend_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_come_and_go_through_the_leader_only() {
-    let cluster = Cluster::start(3, Profile::Fast).await;
+    let cluster = Cluster::start(3, Profile::Lan).await;
     let leader = cluster.leader().unwrap();
     let (at, other) = (&cluster.members[leader].node, &cluster.members[(leader + 1) % 3].node);
     assert_eq!(other.remove(at.id()).await, Err(MemberError::NotLeader(Some(at.id()))));

@@ -4,8 +4,8 @@ use quorate_sql::{ClusterStatement, FrontendKind as Kind, Property};
 use quorate_wire::{Body, Column, Failure, Reply, Rows, Value, Warning};
 
 use super::Services;
-use crate::config::KEYS;
 use crate::cluster::wall_clock_us;
+use crate::config::KEYS;
 use crate::session::{Answer, Consistency, StatementContext};
 use crate::types::{Frontend, FrontendKind, HostCommand, Lsn};
 
@@ -33,7 +33,7 @@ impl Services {
                 }
                 _ => Err(refused(format!("Cannot find path: {path}"))),
             },
-            ClusterStatement::TransferLeader { to, .. } => self.transfer(&context, &to).await,
+            ClusterStatement::TransferLeader { to, .. } => self.transfer(&to).await,
             ClusterStatement::ShowConfig(filter) => {
                 let Rows { columns, rows } = configuration();
                 let reply = crate::session::filtered(columns, rows, filter.as_ref())?;
@@ -70,11 +70,15 @@ impl Services {
         Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
     }
 
-    async fn transfer(&self, context: &StatementContext, to: &str) -> Result<Answer, Failure> {
+    async fn transfer(&self, to: &str) -> Result<Answer, Failure> {
         let (host, port) = split(to)?;
-        let known = self.cluster.machine().view().frontends().into_iter().find(|(_, frontend)| {
-            frontend.host == host && frontend.edit_log_port == port
-        });
+        let known = self
+            .cluster
+            .machine()
+            .view()
+            .frontends()
+            .into_iter()
+            .find(|(_, frontend)| frontend.host == host && frontend.edit_log_port == port);
         let (node, _) =
             known.ok_or_else(|| refused(format!("frontend does not exist[{host}:{port}]")))?;
         let moved = self.cluster.node().transfer_leader(node).await;

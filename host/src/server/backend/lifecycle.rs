@@ -75,7 +75,11 @@ impl Services {
     }
 
     /// Runs the module's own check over the present state.
-    async fn check(&self, context: StatementContext, digest: ModuleDigest) -> Result<Rows, Failure> {
+    async fn check(
+        &self,
+        context: StatementContext,
+        digest: ModuleDigest,
+    ) -> Result<Rows, Failure> {
         let machine = self.cluster.machine().clone();
         blocking(move || {
             let module = machine

@@ -72,11 +72,10 @@ impl Relations for Snapshot {
         let active = self.view.active().ok_or_else(|| {
             Failure::new(1146, "42S02", format!("Table '{schema}.{name}' doesn't exist"))
         })?;
-        let call = self.view.read_call(self.deadline).ok_or_else(|| Rejection::NoModule.failure())?;
-        let (rows, next) = active
-            .module
-            .scan(call, name, constraints, cursor)
-            .map_err(|error| error.failure())?;
+        let call =
+            self.view.read_call(self.deadline).ok_or_else(|| Rejection::NoModule.failure())?;
+        let (rows, next) =
+            active.module.scan(call, name, constraints, cursor).map_err(|error| error.failure())?;
         Ok(Page { rows, next })
     }
 }

@@ -69,6 +69,7 @@ proptest! {
         let device = Arc::new(SimLogDevice::new());
         let (mut log, mut writer) = stepped(&device);
         let mut term = 1;
+        let mut committed = None;
         let mut model = Model::default();
         // The model after each operation, and how many of them are acknowledged.
         let mut history = vec![model.clone()];
@@ -94,10 +95,13 @@ proptest! {
                 }
                 Act::Commit => {
                     let last = model.entries.values().last().copied();
+                    committed = last.map(|id| id.index).or(committed);
                     now(log.save_committed(last)).unwrap();
                 }
                 Act::Truncate(percent) => {
-                    let Some(last) = model.nth(percent) else { continue };
+                    // Raft never truncates what is committed.
+                    let last = model.nth(percent).filter(|id| committed.is_none_or(|c| id.index >= c));
+                    let Some(last) = last else { continue };
                     term += 1;
                     model.entries.retain(|index, _| *index <= last.index);
                     now(log.truncate_after(Some(last))).unwrap();
