@@ -127,7 +127,9 @@ fn files_are_short_and_lines_fit() {
             findings.push(format!("{name}: {lines} lines, at most {FILE_LINES_MAX}"));
         }
         for (number, line) in text.lines().enumerate() {
-            if line.chars().count() > LINE_CHARS_MAX {
+            // Text that clients see or send stands in one piece, and so do the rows of a table.
+            let text = line.contains('"') || line.trim_start().starts_with("//! |");
+            if !text && line.chars().count() > LINE_CHARS_MAX {
                 findings.push(format!("{name}:{}: over {LINE_CHARS_MAX} characters", number + 1));
             }
         }

@@ -23,10 +23,6 @@ restarted=
 trap cleanup EXIT
 
 say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
-show() {
-    printf '$ %s\n' "$*"
-    "$@"
-}
 die() {
     printf 'demo: %s\n' "$*" >&2
     tail -n 5 "$work"/*/fe.log >&2 || true
@@ -125,8 +121,9 @@ loop=$!
 addition="SELECT table_schema, table_name, columns FROM information_schema.table_summary WHERE table_schema = 'shop'"
 printf 'before, the addition of catalog 2.0.0 is not there:\n'
 on "$other" "$addition" 2>&1 || true
-show "$program" module --endpoints "127.0.0.1:$(port "$follower" 1)" install "$catalog_2" |
-    sed "s#$(dirname "$catalog_2")/##"
+endpoints="127.0.0.1:$(port "$follower" 1)"
+printf '$ quorate module --endpoints %s install %s\n' "$endpoints" "$(basename "$catalog_2")"
+"$program" module --endpoints "$endpoints" install "$catalog_2"
 on "$follower" "ACTIVATE MODULE 'catalog@2.0.0'"
 for number in 1 2 3; do
     on "$number" "SET read_consistency = 'linearizable'; $addition"

@@ -12,10 +12,10 @@
 //! needed.
 //!
 //! What keeps frontends equal:
-//! - The state follows from the log alone. Time, seeds and limits come from entries; nothing reads a
-//!   clock, random numbers or configuration.
-//! - How the log is cut into runs leaves no trace. Digests are per entry, tables in memory are a copy
-//!   of rows, and every row that a decision depends on is written in the batch of its entry.
+//! - The state follows from the log alone. Time, seeds and limits come from entries; nothing reads
+//!   a clock, random numbers or configuration.
+//! - How the log is cut into runs leaves no trace. Digests are per entry, tables in memory are a
+//!   copy of rows, and every row that a decision depends on is written in the batch of its entry.
 //! - A fault of one frontend is no outcome: nothing of the run is kept, and it is tried again.
 //!
 //! Key layout: `keys`. Order of a command: deduplication, then the host or the module that is

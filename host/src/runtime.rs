@@ -7,8 +7,8 @@
 //!   clock, randomness, environment, file or socket exists for it ([`imports`]);
 //! - the engine is set to be deterministic, by constants ([`engine`]);
 //! - no memory outlives a log entry ([`entry`]);
-//! - every call ends in one of three ways ([`ending`]): a result, a rejection that is the same on all
-//!   frontends, or a fault of this frontend, which is never an outcome.
+//! - every call ends in one of three ways ([`ending`]): a result, a rejection that is the same on
+//!   all frontends, or a fault of this frontend, which is never an outcome.
 //!
 //! Writes go to an [`Overlay`] above a view of the state; whoever applies writes them to storage.
 //! This layer knows storage as [`View`](crate::types::View) only. A module's keys live under a

@@ -23,10 +23,6 @@ pub(super) fn no_database() -> Failure {
     Failure::new(1046, "3D000", "No database selected")
 }
 
-pub(super) fn unknown_column(name: &str) -> Failure {
-    Failure::new(1054, "42S22", format!("Unknown column '{name}' in 'field list'"))
-}
-
 pub(super) fn unknown_function(name: &str) -> Failure {
     Failure::new(1305, "42000", format!("FUNCTION {name} does not exist"))
 }

@@ -233,7 +233,8 @@ const MODIFIERS: [Keyword; 10] = [
 ];
 
 fn is_keyword(token: &TokenWithSpan, keywords: &[Keyword]) -> bool {
-    matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && keywords.contains(&word.keyword))
+    matches!(&token.token, Token::Word(word)
+        if word.quote_style.is_none() && keywords.contains(&word.keyword))
 }
 
 /// Lines and columns (both from 1, in characters) as places in the text.

@@ -68,7 +68,8 @@ pub(super) fn plan(
     let mut rewriter = Rewriter {
         scope,
         relations,
-        pipes_concatenate: matches!(sql_mode, Some(Value::Text(mode)) if mode.contains("PIPES_AS_CONCAT") || mode.contains("ANSI")),
+        pipes_concatenate: matches!(sql_mode, Some(Value::Text(mode))
+            if mode.contains("PIPES_AS_CONCAT") || mode.contains("ANSI")),
         common: Vec::new(),
         plan: Plan {
             sql: String::new(),
@@ -204,7 +205,7 @@ impl VisitorMut for Rewriter<'_> {
             Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
                 absent(!limit_by.is_empty(), "LIMIT BY")?;
                 limit.iter_mut().for_each(|limit| self.limit(limit));
-                for offset in offset {
+                if let Some(offset) = offset {
                     self.limit(&mut offset.value);
                     offset.rows = OffsetRows::None;
                 }

@@ -2,8 +2,8 @@
 //!
 //! What may change an outcome must be the same on all frontends, so all of it is constant here and
 //! nothing is read from a configuration or detected on the machine. Changing a value that says
-//! *outcome* below, or the release of wasmtime, changes what old log entries mean on a replay: it needs
-//! a cluster whose frontends all have it.
+//! *outcome* below, or the release of wasmtime, changes what old log entries mean on a replay: it
+//! needs a cluster whose frontends all have it.
 //!
 //! There are two engines, each with a pool of its own, so queries cannot take the instances that
 //! apply needs. They compile the same module differently: apply counts fuel, reads watch a

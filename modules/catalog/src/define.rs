@@ -327,7 +327,8 @@ pub fn rename_column(table: &mut Table, from: &str, to: &str) {
 /// Whether rows are placed by this column, so that it can neither go nor change.
 pub fn places_rows(table: &Table, name: &str) -> Option<&'static str> {
     let is = |other: &str| other.eq_ignore_ascii_case(name);
-    if matches!(&table.distribution.method, DistributionMethod::Hash(names) if names.iter().any(|n| is(n)))
+    if matches!(&table.distribution.method, DistributionMethod::Hash(names)
+        if names.iter().any(|n| is(n)))
     {
         return Some("Distribution");
     }

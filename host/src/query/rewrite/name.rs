@@ -8,7 +8,7 @@ use crate::query::{Scope, failure};
 /// A name without the two characters that a printed identifier cannot be trusted to carry. Both
 /// sides of every comparison of names go through here, and labels are restored from the plan.
 pub(in crate::query) fn mangle(name: &str) -> String {
-    name.replace('`', "\u{2cb}").replace('\\', "\u{29f5}")
+    name.replace('`', "\u{2cb}").replace('\\', "\u{29f5}").replace('\0', "\u{2400}")
 }
 
 /// The relation that `[[catalog.]database.]table` means, by its position.

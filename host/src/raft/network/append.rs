@@ -41,11 +41,13 @@ struct Unanswered {
     sender: Option<Waker>,
 }
 
+type Reply = Result<StreamAppendResult<TypeConfig>, Error>;
+
 /// Opens the stream. Its replies end when the requests do, or after the first error.
 pub(super) async fn open<S>(
     remote: &Remote,
     requests: S,
-) -> Result<impl Stream<Item = Result<StreamAppendResult<TypeConfig>, Error>> + Send + use<S>, Error>
+) -> Result<impl Stream<Item = Reply> + Send + use<S>, Error>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {
