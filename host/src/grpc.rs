@@ -13,8 +13,8 @@ use bytes::BytesMut;
 use quorate_wire::Failure;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::cluster::Cluster;
@@ -50,6 +50,8 @@ pub async fn serve(
     cluster: Cluster,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    // Without Nagle's delay: an answer is several small writes.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<ClientServer<FrontDoor>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -59,13 +61,12 @@ pub async fn serve(
     let door = ClientServer::new(FrontDoor { sessions, backend, cluster })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     tonic::transport::Server::builder()
-        .tcp_nodelay(true)
         .concurrency_limit_per_connection(CALLS_MAX as usize)
         .max_concurrent_streams(CALLS_MAX)
         .add_service(health_service)
         .add_service(reflection)
         .add_service(door)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await
 }
 

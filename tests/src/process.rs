@@ -114,7 +114,7 @@ impl Frontend {
         self.child = Some(self.command().spawn().expect("the program starts"));
     }
 
-    /// Waits until it answers a query.
+    /// Waits until it answers and has an active module.
     ///
     /// # Panics
     /// When it ends or does not answer.
@@ -125,7 +125,8 @@ impl Frontend {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("the frontend ended ({status}); its log:\n{}", self.log());
             }
-            self.mariadb().run("SHOW DATABASES").ok()
+            let shown = self.mariadb().run("SHOW MODULES").ok()?;
+            shown.text.contains("ACTIVE").then_some(())
         });
     }
 
