@@ -67,6 +67,8 @@ pub fn main() -> ExitCode {
             Command::Sql(arguments) => sql::run(arguments).await,
         }
     });
+    // What still runs on its threads must not keep the process: it may wait for a dead disk.
+    runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => report(&exit),

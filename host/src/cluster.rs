@@ -26,9 +26,9 @@ use quorate_wire::Failure;
 use tokio::time::Instant;
 
 use crate::machine::Machine;
-use crate::raft::Node;
+use crate::raft::{Node, ProposeError};
 use crate::storage::Identity;
-use crate::types::{Action, Frontend, HostCommand, Lsn, Outcome};
+use crate::types::{Action, Frontend, HostCommand, Lsn, Outcome, Rejection};
 
 /// How long a background task waits for one of its commands before it looks at the state anew.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,7 +81,8 @@ impl Cluster {
         &self.inner.node
     }
 
-    /// Proposes a command of the host and waits until this frontend has applied it.
+    /// Proposes a command of the host and waits until this frontend has applied it, if it does in
+    /// time.
     ///
     /// # Errors
     /// A refusal by the state, no leader before the deadline, or an unknown outcome.
@@ -97,9 +98,15 @@ impl Cluster {
         match outcome {
             Outcome::Applied(_) => {}
             Outcome::Refused(failure) => return Err(failure),
+            Outcome::Rejected(Rejection::Stale) => {
+                return Err(ProposeError::OutcomeUnknown.failure());
+            }
             Outcome::Rejected(rejection) => return Err(rejection.failure()),
         }
-        self.wait_applied(lsn, deadline).await?;
+        if let Err(late) = self.wait_applied(lsn, deadline).await {
+            // The outcome is known all the same.
+            tracing::debug!("{late}");
+        }
         Ok(lsn)
     }
 

@@ -14,7 +14,7 @@ use quorate_wire::Failure;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
+use tonic::server::NamedService;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::cluster::Cluster;
@@ -50,8 +50,6 @@ pub async fn serve(
     cluster: Cluster,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    // Without Nagle's delay: an answer is several small writes.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<ClientServer<FrontDoor>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -60,13 +58,20 @@ pub async fn serve(
         .expect("the descriptor set was made by our own build");
     let door = ClientServer::new(FrontDoor { sessions, backend, cluster })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let draining = async move {
+        stop.cancelled().await;
+        // Ends the streams of those who watch; they would keep the server otherwise.
+        let mut health = health;
+        health.clear_service_status("").await;
+        health.clear_service_status(<ClientServer<FrontDoor> as NamedService>::NAME).await;
+    };
     tonic::transport::Server::builder()
         .concurrency_limit_per_connection(CALLS_MAX as usize)
         .max_concurrent_streams(CALLS_MAX)
         .add_service(health_service)
         .add_service(reflection)
         .add_service(door)
-        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .serve_with_incoming_shutdown(crate::raft::incoming(listener), draining)
         .await
 }
 
@@ -193,7 +198,7 @@ impl FrontDoor {
 /// The gRPC status of a failure. MySQL's code and SQLSTATE travel in the metadata.
 fn status(failure: &Failure) -> Status {
     let code = match failure.code {
-        1064 | 1235 => tonic::Code::InvalidArgument,
+        1064 | 1153 | 1235 => tonic::Code::InvalidArgument,
         1040 => tonic::Code::ResourceExhausted,
         1053 => tonic::Code::Unavailable,
         1205 | 3024 => tonic::Code::DeadlineExceeded,

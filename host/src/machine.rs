@@ -143,6 +143,11 @@ impl Machine {
         Ok((machine, applier))
     }
 
+    /// The LSN that views show.
+    pub fn lsn(&self) -> Lsn {
+        self.shared.published.load().position.lsn()
+    }
+
     /// How far the state is.
     pub fn applied(&self) -> Applied {
         let published = self.shared.published.load();
@@ -161,6 +166,9 @@ impl Machine {
     /// # Errors
     /// When they do not by `deadline`.
     pub async fn wait_applied(&self, lsn: Lsn, deadline: Instant) -> Result<(), Lagging> {
+        if self.lsn() >= lsn {
+            return Ok(());
+        }
         let mut applied = self.subscribe();
         let reached = applied.wait_for(|applied| *applied >= lsn);
         match tokio::time::timeout_at(deadline.into(), reached).await {

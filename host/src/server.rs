@@ -7,6 +7,7 @@ mod apply;
 mod backend;
 mod error;
 mod listeners;
+mod space;
 mod start;
 
 pub use backend::Services;

@@ -22,6 +22,7 @@ pub mod state;
 pub use directory::{DataDirectory, DirectoryError, Identity};
 pub use log::{Log, LogError, LogOptions, RocksLogDevice};
 pub use record::Damage;
+pub use space::{Level, Space, Watermarks};
 pub use state::{RocksState, RocksStateOptions, StateError, StateStore};
 
 use std::fs::File;

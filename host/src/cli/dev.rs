@@ -27,6 +27,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most frontends of a development cluster.
 const FRONTENDS_MAX: u16 = 9;
+/// Room for the ports of all of them.
+const BASE_PORT_MAX: u16 = u16::MAX - 4 * FRONTENDS_MAX;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -43,7 +45,7 @@ pub struct Arguments {
     #[arg(long)]
     module: Option<PathBuf>,
     /// First of the ports, four for each frontend; without it StarRocks' ports, counted up
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(BASE_PORT_MAX)))]
     base_port: Option<u16>,
 }
 

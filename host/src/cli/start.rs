@@ -39,9 +39,12 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(wait_for_stop(stop.clone(), arguments.stop_with_stdin));
     let options = StartOptions { config, helpers: arguments.helper, module: arguments.module };
-    let frontend = Frontend::start(options, stop.clone())
-        .await
-        .map_err(|error| Exit::new(error.exit_code(), error))?;
+    let frontend = tokio::select! {
+        started = Frontend::start(options, stop.clone()) => {
+            started.map_err(|error| Exit::new(error.exit_code(), error))?
+        }
+        () = stop.cancelled() => return Ok(()),
+    };
     let identity = frontend.identity();
     tracing::info!("frontend {} of cluster {} serves", identity.node, identity.cluster);
     let failed = tokio::select! {
@@ -55,7 +58,10 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
             Ok(())
         }
         // What failed cannot be trusted to end in order; what is acknowledged is on disk.
-        Some(reason) => Err(Exit::new(1, anyhow!("this frontend cannot go on: {reason}"))),
+        Some(reason) => {
+            std::mem::forget(frontend);
+            Err(Exit::new(1, anyhow!("this frontend cannot go on: {reason}")))
+        }
     }
 }
 

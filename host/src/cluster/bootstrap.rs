@@ -26,12 +26,15 @@ const FOUND_INTERVAL: Duration = Duration::from_millis(20);
 /// How often a waiting frontend says so.
 const SAY_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The founder's id.
+pub const FOUNDER: NodeId = NodeId(1);
+
 /// The identity of a founder. `random` becomes the cluster's id.
 pub fn founder(random: u64) -> Identity {
     Identity {
         cluster: ClusterId((random % (1 << 53)).max(1)),
         generation: Generation(1),
-        node: NodeId(1),
+        node: FOUNDER,
         kind: FrontendKind::Follower,
     }
 }

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, command_deadline};
+use crate::machine::LoadError;
+use crate::runtime;
 use crate::types::{HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
 
 /// Bytes of a module's file per log entry.
@@ -23,6 +25,10 @@ const CHUNK_BYTES: usize = 256 << 10;
 pub const MODULE_BYTES_MAX: usize = 16 << 20;
 /// MySQL error of a module that this cluster cannot use.
 pub const UNUSABLE: u16 = 1126;
+/// Before a module is tried again that this frontend could not try.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// Longest wait for the voters' acknowledgements.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two looks for acknowledgements.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -82,7 +88,7 @@ impl Cluster {
         })
         .await
         .map_err(|_| Failure::new(1105, "HY000", "inspecting the module was interrupted"))?;
-        inspected.map_err(|error: crate::runtime::LoadError| {
+        inspected.map_err(|error: runtime::LoadError| {
             Failure::new(UNUSABLE, "HY000", format!("the file is no usable module: {error}"))
         })
     }
@@ -92,6 +98,7 @@ impl Cluster {
         digest: ModuleDigest,
         deadline: Instant,
     ) -> BTreeMap<NodeId, Option<String>> {
+        let deadline = deadline.min(Instant::now() + ACKNOWLEDGE_TIMEOUT);
         loop {
             let given: BTreeMap<_, _> = self
                 .machine()
@@ -131,6 +138,11 @@ impl Cluster {
                     }
                 }
             }
+            // Under load every entry is a change; looking at each would cost more than applying it.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
         }
     }
 
@@ -139,8 +151,13 @@ impl Cluster {
         let tried = tokio::task::spawn_blocking(move || machine.load_module(digest)).await;
         let refusal = match tried {
             Ok(Ok(_)) => None,
+            // Of this frontend, not of the module: it is tried again.
+            Err(_)
+            | Ok(Err(LoadError::State(_) | LoadError::Runtime(runtime::LoadError::Fault(_)))) => {
+                tokio::time::sleep(FAULT_PAUSE).await;
+                return;
+            }
             Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("trying the module was interrupted".to_owned()),
         };
         let node = self.identity().node;
         let command = HostCommand::AcknowledgeModule { node, digest, refusal };
@@ -171,7 +188,10 @@ impl Cluster {
 /// Installs and activates a cluster's first module.
 pub(super) async fn activate_first(cluster: &Cluster, component: &[u8]) -> Result<(), Failure> {
     let deadline = command_deadline();
-    let component = Bytes::copy_from_slice(component);
-    let installed = cluster.install("", component, deadline).await?;
-    cluster.activate("", installed.manifest.digest, false, deadline).await.map(|_| ())
+    let digest = ModuleDigest(Sha256::digest(component).into());
+    let installed = cluster.machine().view().modules();
+    if installed.iter().all(|module| module.manifest.digest != digest) {
+        cluster.install("", Bytes::copy_from_slice(component), deadline).await?;
+    }
+    cluster.activate("", digest, false, deadline).await.map(|_| ())
 }

@@ -40,6 +40,14 @@ impl Service for Answering {
             let answer = Some(Answer::Unregistered(Unregistered {}));
             return Ok(Response::new(JoinResponse { answer }));
         };
+        if view.membership().membership().voter_ids().any(|voter| voter == node) {
+            // With an empty log it would vote again in terms in which it has voted already, and
+            // take back acknowledgements that a majority counted on.
+            return Err(Status::failed_precondition(format!(
+                "frontend {node} already votes: start it with its own data directory, or drop it \
+                 and add it anew"
+            )));
+        }
         let command = HostCommand::AnnounceFrontend { node, ports, version: request.version };
         let announced = self.0.run("", command, command_deadline()).await;
         announced.map_err(|failure| Status::unavailable(failure.message))?;

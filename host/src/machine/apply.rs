@@ -33,6 +33,8 @@ pub struct Applier {
     state: Arc<dyn StateStore>,
     /// What goes with the published state; gone after a fault, until it is read again.
     requests: Option<Requests>,
+    /// A commit failed, so what the state holds is unknown until it is opened again.
+    is_broken: bool,
 }
 
 /// A run of entries under way.
@@ -46,7 +48,7 @@ struct Run<'a> {
 
 impl Applier {
     pub(super) fn new(machine: Machine, state: Arc<dyn StateStore>, requests: Requests) -> Self {
-        Self { machine, state, requests: Some(requests) }
+        Self { machine, state, requests: Some(requests), is_broken: false }
     }
 
     /// Applies committed entries, in LSN order and without a gap to what was applied before, and
@@ -86,11 +88,19 @@ impl Applier {
         {
             durable(last)?;
             overlay.put(keys::POSITION, position.pack());
-            self.state.commit(overlay.into_writes()).map_err(|error| Fault(error.to_string()))?;
+            if let Err(error) = self.state.commit(overlay.into_writes()) {
+                self.is_broken = true;
+                return Err(Fault(error.to_string()));
+            }
             self.machine.publish(Published { view: self.state.view(), registry, position });
         }
         self.requests = Some(requests);
         Ok(replies)
+    }
+
+    /// Whether a commit has failed: then trying again cannot help, the frontend must stop.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Takes over a state that was put in the place of the old one, by a snapshot.

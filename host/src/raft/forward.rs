@@ -22,7 +22,7 @@ use super::leadership::Leadership;
 use super::network::Remote;
 use super::proposer::{Answer, Pack, Queue};
 use crate::proto::peer::{Fate, ForwardReply, ForwardRequest};
-use crate::types::{ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
+use crate::types::{Command, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
 
 /// Most groups of one follower under way; it packs more commands into the next ones meanwhile.
 pub(super) const GROUPS_MAX: usize = 2;
@@ -151,6 +151,10 @@ fn accept(
         return Err(Status::invalid_argument(format!(
             "a group of {commands} commands, {bytes} bytes"
         )));
+    }
+    let newer = |command| matches!(Command::unpack(command), Err(DecodeError::Version(_)));
+    if request.commands.iter().any(newer) {
+        return Err(Status::failed_precondition("a command of a newer version than the leader's"));
     }
     let answer = if leadership.borrow().is_leader {
         queue.push_forwarded(request.commands)

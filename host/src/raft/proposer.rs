@@ -14,6 +14,7 @@ mod queue;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +28,9 @@ use queue::{Admission, Ticket};
 pub(super) use queue::{Answer, Pack, Queue};
 
 use super::leadership::Leadership;
-use crate::types::{Action, BatchHeader, Command, ENTRY_BYTES_MAX, Lsn, Outcome, RequestId};
+use crate::types::{
+    Action, BatchHeader, Command, ENTRY_BYTES_MAX, Lsn, Outcome, Rejection, RequestId,
+};
 
 /// Gives the header of the next entry: the clock and fresh entropy. Simulation gives its own.
 pub type Stamp = Arc<dyn Fn() -> BatchHeader + Send + Sync>;
@@ -48,6 +51,8 @@ struct Shared {
     admission: Arc<Admission>,
     queue: Arc<Queue>,
     leadership: watch::Receiver<Leadership>,
+    /// The disk is nearly full.
+    is_full: AtomicBool,
 }
 
 /// This client's sequence numbers: the last one given, and those whose outcome is awaited.
@@ -69,8 +74,15 @@ impl Proposer {
             admission: Arc::default(),
             queue,
             leadership,
+            is_full: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Refuses modules' commands from now on, or no longer. The host's own go on: they may be what
+    /// makes room.
+    pub fn set_full(&self, is_full: bool) {
+        self.shared.is_full.store(is_full, Ordering::Relaxed);
     }
 
     /// Has a command run, exactly once, and returns the LSN at which it ran and its outcome. This
@@ -86,7 +98,11 @@ impl Proposer {
         action: Action,
         deadline: Instant,
     ) -> Result<(Lsn, Outcome), ProposeError> {
-        let request = Request::open(&self.shared);
+        let frees_room = matches!(action, Action::Host(_));
+        if self.shared.is_full.load(Ordering::Relaxed) && !frees_room {
+            return Err(ProposeError::NoSpace);
+        }
+        let request = Request::open(&self.shared).ok_or(ProposeError::Overloaded)?;
         let command = request.command(caller, action);
         if command.len() > ENTRY_BYTES_MAX {
             return Err(ProposeError::TooLarge { bytes: command.len() });
@@ -100,7 +116,14 @@ impl Proposer {
             leadership.mark_unchanged();
             let answer = self.shared.queue.push_own(command.clone(), &attempt.ticket);
             match timeout_at(deadline, answer).await {
-                Ok(Ok(Answer::Outcomes { all, first })) => return Ok(all[first].clone()),
+                Ok(Ok(Answer::Outcomes { all, first })) => {
+                    let answer = all[first].clone();
+                    // An earlier attempt may have run whose outcome is forgotten.
+                    if unknown && answer.1 == Outcome::Rejected(Rejection::Stale) {
+                        return Err(ProposeError::OutcomeUnknown);
+                    }
+                    return Ok(answer);
+                }
                 Ok(Ok(Answer::NotAppended)) => {}
                 Ok(Err(_unanswered)) if attempt.ticket.is_taken() => unknown = true,
                 // The queue is closed, for good.
@@ -122,6 +145,10 @@ impl Proposer {
     }
 }
 
+/// Most sequence numbers from the oldest open request to the newest; beyond it statements are
+/// refused. Half of the outcomes that the cluster remembers per client.
+const SEQUENCES_MAX: u64 = 4096;
+
 /// An open request: as long as it lives, its outcome is kept for it.
 struct Request<'a> {
     shared: &'a Shared,
@@ -130,13 +157,19 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn open(shared: &'a Shared) -> Self {
+    /// None: the oldest open request is so old that the outcomes since then are all that the
+    /// cluster remembers of a client.
+    fn open(shared: &'a Shared) -> Option<Self> {
         let mut requests = shared.requests.lock();
+        let oldest = requests.open.first().copied().unwrap_or(requests.last);
+        if requests.last - oldest >= SEQUENCES_MAX {
+            return None;
+        }
         requests.last += 1;
         let sequence = requests.last;
         requests.open.insert(sequence);
         let floor = requests.open.first().copied().unwrap_or(sequence);
-        Self { shared, id: RequestId { client: shared.client, sequence }, floor }
+        Some(Self { shared, id: RequestId { client: shared.client, sequence }, floor })
     }
 
     fn command(&self, caller: &str, action: Action) -> Bytes {
@@ -174,6 +207,9 @@ pub enum ProposeError {
     /// Too many commands are under way here. It did not run and will not.
     #[error("too many statements are under way")]
     Overloaded,
+    /// This frontend's disk is nearly full. The command did not run and will not.
+    #[error("the disk is nearly full")]
+    NoSpace,
     /// The command does not fit into an entry.
     #[error("the command has {bytes} bytes, the limit is {ENTRY_BYTES_MAX}")]
     TooLarge {
@@ -199,21 +235,27 @@ impl ProposeError {
         match self {
             Self::NoLeader => Failure::new(
                 1105,
-                "HY000",
+                "08S01",
                 "no leader could be reached in time; nothing was changed. Check with SHOW FRONTENDS \
                  that a majority of the followers is alive, then run the statement again",
             ),
             Self::OutcomeUnknown => Failure::new(
                 1105,
-                "HY000",
+                "08007",
                 "the outcome is unknown: no answer came in time, and the statement may or may not \
                  have been executed. Check its effect before running it again",
             ),
             Self::Overloaded => Failure::new(
-                1105,
-                "HY000",
+                1040,
+                "08004",
                 "too many statements are under way on this frontend; nothing was changed. Run the \
                  statement again later",
+            ),
+            Self::NoSpace => Failure::new(
+                1021,
+                "HY000",
+                "the disk of this frontend is nearly full; nothing was changed. Make room, or run \
+                 the statement on another frontend",
             ),
             Self::TooLarge { .. } => {
                 Failure::new(1153, "08S01", format!("{self}; nothing was changed"))

@@ -65,7 +65,7 @@ impl ReadError {
         match self {
             Self::NoLeader => Failure::new(
                 1105,
-                "HY000",
+                "08S01",
                 "no leader could confirm a linearizable read in time. Check with SHOW FRONTENDS that \
                  a majority of the followers is alive, or read with read_consistency = 'session'",
             ),
@@ -110,7 +110,12 @@ impl Reads {
     async fn position(&mut self, reads: &mut Vec<oneshot::Sender<Lsn>>) -> Option<Lsn> {
         loop {
             self.leadership.mark_unchanged();
-            match timeout(ASK_TIMEOUT, self.ask()).await {
+            let mut seen = self.leadership.clone();
+            let asked = tokio::select! {
+                asked = timeout(ASK_TIMEOUT, self.ask()) => asked,
+                _ = seen.changed() => Ok(Err(Status::unavailable("leadership changed"))),
+            };
+            match asked {
                 Ok(Ok(position)) => return Some(position),
                 Ok(Err(status)) => tracing::debug!(%status, "no read position"),
                 Err(_elapsed) => tracing::debug!("no read position in time"),

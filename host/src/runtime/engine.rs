@@ -29,6 +29,8 @@ pub const STACK_BYTES: usize = 1 << 20;
 /// Most instances of the apply engine at once: one applies; the others check, migrate on trial and
 /// replay. Beyond it the call is a fault, and is tried again.
 const APPLY_INSTANCES: u32 = 16;
+/// Places on the read engine for instances that wait for a call: those of eight modules.
+const IDLE_INSTANCES: u32 = 8 * super::read::IDLE_MAX as u32;
 
 /// Most core modules in one component; the ones that wit-component builds have three or four.
 const CORE_INSTANCES: u32 = 8;
@@ -104,7 +106,8 @@ pub(super) fn engine(purpose: Purpose) -> wasmtime::Result<Engine> {
     // is refused by the limiter, from constants, or the process dies.
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(match purpose {
         Purpose::Apply => APPLY_INSTANCES,
-        Purpose::Read(slots) => slots,
+        // Those that wait for a call have their places too.
+        Purpose::Read(slots) => slots + IDLE_INSTANCES,
     })));
     config.memory_reservation(RESERVED_BYTES);
     config.memory_may_move(false);

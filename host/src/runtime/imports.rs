@@ -6,7 +6,7 @@
 //! [`Ending`](super::ending::Ending) tells from a fault.
 
 use bytes::Bytes;
-use quorate_wire::{Reader, Writer, pack_pair};
+use quorate_wire::{Writer, pack_pair, unpack_keys};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, WasmList, WasmStr};
 use wasmtime::{Engine, StoreContextMut, Trap};
@@ -118,24 +118,23 @@ fn get(mut cx: Cx<'_>, (key,): (List,)) -> wasmtime::Result<(Option<Vec<u8>>,)> 
 fn get_many(mut cx: Cx<'_>, (keys,): (List,)) -> wasmtime::Result<(Vec<u8>,)> {
     cx.data().may_read()?;
     let keys = bounded(&cx, &keys, MANY_BYTES_MAX, "the keys of a get-many")?.to_vec();
-    let mut input = Reader::new(&keys);
+    let asked =
+        unpack_keys(&keys).map_err(|_| Halt::Breach("the keys of a get-many are not packed"))?;
+    // Paid before the work is done.
+    charge(&mut cx, asked.len(), keys.len())?;
     let mut out = Writer::new();
-    let mut rows = 0;
-    while !input.is_done() {
-        let key =
-            input.bytes().map_err(|_| Halt::Breach("the keys of a get-many are not packed"))?;
+    for key in &asked {
         if key.len() > KEY_BYTES_MAX {
             return Err(Halt::Limit("a key").into());
         }
-        let full = [&cx.data().prefix, key].concat();
+        let full = [&cx.data().prefix[..], key].concat();
         let value = cx.data().space.get(&full).map_err(Halt::from)?;
         out.optional_bytes(value.as_deref());
         if out.len() > MANY_BYTES_MAX {
             return Err(Halt::Limit("the values of a get-many").into());
         }
-        rows += 1;
     }
-    charge(&mut cx, rows, keys.len() + out.len())?;
+    charge(&mut cx, 0, out.len())?;
     Ok((out.finish(),))
 }
 

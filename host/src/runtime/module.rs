@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use quorate_wire::{Description, Limits};
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -16,7 +17,7 @@ use super::ending::{Ending, Fault};
 use super::engine::MEMORY_BYTES_MAX;
 use super::imports;
 use super::overlay::Overlay;
-use super::program::{Live, Program};
+use super::program::{Live, Program, START_FUEL, START_FUEL_USED_MAX};
 use super::slots::Slots;
 use crate::types::{Lsn, ModuleDigest};
 
@@ -67,6 +68,8 @@ pub struct Module {
     pub(super) apply: Program,
     pub(super) read: Program,
     pub(super) slots: Arc<Slots>,
+    /// Instances on the read engine that wait for a call.
+    pub(super) idle: Mutex<Vec<Live>>,
 }
 
 /// One engine and what its components may import.
@@ -122,6 +125,10 @@ impl Module {
         let apply = compile(apply)?;
         let widest = Limits { fuel: DESCRIBE_FUEL, memory_bytes: MEMORY_BYTES_MAX };
         let mut live = start(&apply, &widest, None)?;
+        let left = live.store.get_fuel().map_err(|error| Fault(format!("get fuel: {error:#}")))?;
+        if START_FUEL - left > START_FUEL_USED_MAX {
+            return Err(LoadError::Invalid("it takes too long to start".to_owned()));
+        }
         apply.check_types(&mut live).map_err(|error| LoadError::Interface(format!("{error:#}")))?;
         let packed = describe(&apply, live, &widest, Lsn(1))?;
         let description = Description::unpack(&packed)
@@ -143,7 +150,16 @@ impl Module {
 
         let name = format!("{}@{}", description.name, description.version).into();
         let slots = Arc::clone(slots);
-        Ok(Self { digest, description, packed: packed.into(), name, apply, read, slots })
+        Ok(Self {
+            digest,
+            description,
+            packed: packed.into(),
+            name,
+            apply,
+            read,
+            slots,
+            idle: Mutex::default(),
+        })
     }
 }
 

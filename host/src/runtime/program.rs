@@ -15,9 +15,12 @@ use super::engine::MEMORY_BYTES_MAX;
 /// The interface that a module exports.
 const MACHINE: &str = "quorate:machine/machine@0.1.0";
 
-/// Fuel for coming to life. Generous and fixed: how much of it is used differs between systems (of
-/// whether memory is copied or mapped), so it must never be what decides.
-const START_FUEL: u64 = 1 << 40;
+/// Fuel for coming to life: some seconds. Fixed: how much of it is used differs a little between
+/// systems (by whether memory is copied or mapped), so it must never be what decides at an entry;
+/// a module that needs a noticeable part of it is refused when it is loaded.
+pub(super) const START_FUEL: u64 = 1 << 31;
+/// What a module may use of it.
+pub(super) const START_FUEL_USED_MAX: u64 = START_FUEL / 64;
 
 /// Bytes that one import may be handed. Out of reach, because this error has no type of its own:
 /// the imports refuse by their own limits before they copy anything.
@@ -46,6 +49,29 @@ pub(super) struct Exports {
 pub(super) struct Live {
     pub store: Store<Call>,
     instance: Instance,
+    /// How many calls it has been used for again.
+    pub calls: u32,
+}
+
+impl Live {
+    /// Makes an instance of the read engine ready for another call.
+    pub fn renew(&mut self, deadline: Instant) {
+        self.calls += 1;
+        self.store.set_hostcall_fuel(HANDED_BYTES_MAX);
+        end_at(&mut self.store, deadline);
+    }
+}
+
+/// Has calls end at a time, as the engine's epochs pass.
+fn end_at(store: &mut Store<Call>, deadline: Instant) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        if Instant::now() < deadline {
+            Ok(UpdateDeadline::Continue(1))
+        } else {
+            Err(Halt::Deadline.into())
+        }
+    });
 }
 
 impl Program {
@@ -80,19 +106,10 @@ impl Program {
         store.set_hostcall_fuel(HANDED_BYTES_MAX);
         match deadline {
             None => store.set_fuel(START_FUEL)?,
-            Some(deadline) => {
-                store.set_epoch_deadline(1);
-                store.epoch_deadline_callback(move |_| {
-                    if Instant::now() < deadline {
-                        Ok(UpdateDeadline::Continue(1))
-                    } else {
-                        Err(Halt::Deadline.into())
-                    }
-                });
-            }
+            Some(deadline) => end_at(&mut store, deadline),
         }
         let instance = self.pre.instantiate(&mut store)?;
-        Ok(Live { store, instance })
+        Ok(Live { store, instance, calls: 0 })
     }
 
     /// Whether all exports have the types of the interface.

@@ -1,8 +1,9 @@
 //! Read-only calls: what a client asks of a module on this frontend.
 //!
 //! They decide nothing that is replicated, so they run beside apply, on an engine and a pool of
-//! their own, each in a fresh instance on a view of the state, and end at a deadline. A write
-//! traps. They block, so call them on threads for that.
+//! their own, each on a view of the state, and end at a deadline. An instance that ended well serves
+//! further calls; one that trapped does not. A write traps. They block, so call them on threads for
+//! that.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +18,11 @@ use super::module::Module;
 use super::overlay::Overlay;
 use super::program::{Answer, Exports, Live};
 use crate::types::View;
+
+/// Most instances of a module that wait for calls; further ones are dropped.
+pub(super) const IDLE_MAX: usize = 4;
+/// Calls that one instance serves; then it is dropped with all that it has piled up.
+const CALLS_MAX: u32 = 10_000;
 
 /// On what, and until when, a read-only call runs.
 pub struct ReadCall {
@@ -112,17 +118,41 @@ impl Module {
     ) -> Result<T, ReadError> {
         let ReadCall { view, prefix, facts, deadline } = call;
         let _slot = self.slots.take(deadline).ok_or(ReadError::Deadline)?;
-        let limits = self.description().limits;
-        let mut call = Call::new(Arc::clone(&self.name), prefix, &limits, false);
-        call.begin(Mode::Read, Overlay::new(view), facts);
-        let live = self.read.start(call, Some(deadline));
-        match live.and_then(|mut live| run(&mut live, &self.read.exports)) {
-            Ok(answer) => answer.map_err(|refusal| ReadError::Failure(refusal.into())),
+        let idle = self.idle.lock().pop();
+        let live = match idle {
+            Some(mut live) => {
+                live.renew(deadline);
+                live.store.data_mut().begin(Mode::Read, Overlay::new(view), facts);
+                Ok(live)
+            }
+            None => {
+                let limits = self.description().limits;
+                let mut call = Call::new(Arc::clone(&self.name), prefix, &limits, false);
+                call.begin(Mode::Read, Overlay::new(view), facts);
+                self.read.start(call, Some(deadline))
+            }
+        };
+        match live.and_then(|mut live| run(&mut live, &self.read.exports).map(|a| (live, a))) {
+            Ok((live, answer)) => {
+                self.keep(live);
+                answer.map_err(|refusal| ReadError::Failure(refusal.into()))
+            }
             Err(error) => Err(match Ending::from(error) {
                 Ending::Rejected(_, why) => ReadError::Trap(why),
                 Ending::Deadline => ReadError::Deadline,
                 Ending::Fault(fault) => ReadError::Fault(fault),
             }),
+        }
+    }
+}
+
+impl Module {
+    /// Keeps an instance for the next call, without the view that it ran on.
+    fn keep(&self, mut live: Live) {
+        live.store.data_mut().end();
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_MAX && live.calls < CALLS_MAX {
+            idle.push(live);
         }
     }
 }

@@ -14,6 +14,9 @@ use wasmtime::Engine;
 /// How often running calls look at the time: how late a deadline may come.
 const TICK: Duration = Duration::from_millis(5);
 
+/// Ticks without a call before the clock sleeps: short calls in a row must not wake it each time.
+const IDLE_TICKS: u32 = 20;
+
 /// The slots of one read engine.
 pub(super) struct Slots {
     shared: Arc<Shared>,
@@ -31,6 +34,8 @@ struct Shared {
 struct State {
     total: u32,
     free: u32,
+    /// The ticker waits to be woken.
+    asleep: bool,
     ended: bool,
 }
 
@@ -40,7 +45,7 @@ pub(super) struct Slot<'a>(&'a Shared);
 impl Slots {
     /// As many as the engine's pool has instances, at least one.
     pub fn new(total: u32, engine: Engine) -> std::io::Result<Self> {
-        let state = Mutex::new(State { total, free: total, ended: false });
+        let state = Mutex::new(State { total, free: total, asleep: false, ended: false });
         let shared = Arc::new(Shared { state, freed: Condvar::new(), taken: Condvar::new() });
         let ticker = std::thread::Builder::new().name("read-deadlines".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -57,7 +62,8 @@ impl Slots {
                 return None;
             }
         }
-        if state.free == state.total {
+        if state.asleep {
+            state.asleep = false;
             self.shared.taken.notify_one();
         }
         state.free -= 1;
@@ -68,13 +74,16 @@ impl Slots {
 impl Shared {
     fn tick(&self, engine: &Engine) {
         let mut state = self.state.lock();
+        let mut idle_ticks = 0;
         while !state.ended {
-            if state.free == state.total {
+            if idle_ticks >= IDLE_TICKS {
+                state.asleep = true;
                 self.taken.wait(&mut state);
-            } else {
-                self.taken.wait_for(&mut state, TICK);
-                engine.increment_epoch();
+                idle_ticks = 0;
             }
+            self.taken.wait_for(&mut state, TICK);
+            engine.increment_epoch();
+            idle_ticks = if state.free == state.total { idle_ticks + 1 } else { 0 };
         }
     }
 }

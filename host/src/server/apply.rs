@@ -26,8 +26,8 @@ impl Apply for Gated {
         let log = &self.log;
         let durable = |id: &LogId| log.wait_durable(id).map_err(|error| Fault(error.to_string()));
         let applied = self.applier.apply(entries, &durable);
-        // A log that has stopped stays so; any other fault may pass.
-        let retryable = log.check().is_ok();
+        // A log that has stopped and a commit that failed stay so; any other fault may pass.
+        let retryable = log.check().is_ok() && !self.applier.is_broken();
         let replies =
             applied.map_err(|fault| ApplyError { retryable, message: fault.to_string() })?;
         if let Some(last) = entries.last() {

@@ -9,7 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use super::apply::Gated;
 use super::listeners::Listeners;
-use super::{Services, StartError};
+use super::{Services, StartError, space};
+use crate::cluster::bootstrap::FOUNDER;
 use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
 use crate::config::{Config, ElectionProfile};
 use crate::machine::Machine;
@@ -119,6 +120,10 @@ impl Frontend {
         }
         let tasks = CancellationToken::new();
         spawn_background(&background, &cluster, component, &tasks);
+
+        let (path, low_bytes) = (config.meta_dir.clone(), config.min_free_disk_bytes);
+        let (proposer, token) = (cluster.node().proposer(), tasks.clone());
+        background.spawn(async move { space::watch(&path, low_bytes, proposer, token).await });
 
         let draining = CancellationToken::new();
         let services: Arc<dyn Backend> =
@@ -230,7 +235,7 @@ async fn identity(
     stop: &CancellationToken,
 ) -> Result<(Identity, bool), StartError> {
     if let Some(identity) = directory.identity()? {
-        let founds = identity.node.0 == 1;
+        let founds = identity.node == FOUNDER;
         return Ok((identity, founds));
     }
     let identity = if options.helpers.is_empty() {
@@ -250,7 +255,10 @@ fn spawn_background(
 ) {
     let (founding, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move {
-        if let Err(failure) = founding.found(&component, &token).await {
+        // Only the founder: another frontend may carry another first module.
+        if founding.identity().node == FOUNDER
+            && let Err(failure) = founding.found(&component, &token).await
+        {
             tracing::error!("the first module cannot be used: {failure}");
         }
         founding.announce(&token).await;

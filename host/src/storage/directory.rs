@@ -54,6 +54,14 @@ pub struct DataDirectory {
     _lock: File,
 }
 
+/// Makes new directories durable where they were entered.
+fn sync_parents(made: &[&Path]) -> io::Result<()> {
+    made.iter().filter_map(|made| made.parent()).try_for_each(|parent| {
+        let here = Path::new(".");
+        sync_directory(if parent.as_os_str().is_empty() { here } else { parent })
+    })
+}
+
 impl DataDirectory {
     /// Opens a data directory; creates it when it is absent or empty.
     ///
@@ -66,10 +74,15 @@ impl DataDirectory {
             Self::open_existing(path)
         } else {
             fs::create_dir_all(path)
+                .and_then(|()| sync_parents(&absent))
                 .map_err(|e| DirectoryError::unwritable(path, e))
                 .and_then(|()| Self::open_existing(path))
         };
-        if opened.is_err()
+        // Never what belongs to another process, which may have come between.
+        let is_mine = |error: &DirectoryError| {
+            !matches!(error, DirectoryError::InUse { .. } | DirectoryError::Foreign { .. })
+        };
+        if opened.as_ref().is_err_and(is_mine)
             && let Some((own, above)) = absent.split_first()
         {
             // Best effort; the error to report is the first one.

@@ -141,7 +141,13 @@ impl Log {
         let (log, writer) = Self::open_stepped(device, options)?;
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                let run = std::panic::AssertUnwindSafe(|| writer.run());
+                if std::panic::catch_unwind(run).is_err() {
+                    // Nobody may take the log for alive, or wait for it.
+                    std::process::abort();
+                }
+            })
             .map_err(|error| LogError::Thread(error.to_string()))?;
         *log.hold.thread.lock() = Some(thread);
         Ok(log)

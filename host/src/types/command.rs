@@ -173,7 +173,8 @@ impl Command {
                 payload: packed.slice_ref(input.bytes()?),
             },
             1 => Action::Host(HostCommand::decode(&mut input)?),
-            _ => return Err(DecodeError::Range),
+            // Of a newer version: a frontend that does not know it must stop, not decide.
+            tag => return Err(DecodeError::Version(tag)),
         };
         input.finish()?;
         Ok(Self { request, floor, caller, action })
@@ -270,7 +271,7 @@ impl HostCommand {
                 force: input.flag()?,
             },
             8 => Self::Set { key: input.text()?, value: input.text()? },
-            _ => return Err(DecodeError::Range),
+            tag => return Err(DecodeError::Version(tag)),
         })
     }
 }

@@ -48,10 +48,15 @@ impl Host<'_> {
         }
         let touched = self.facts.lsn;
         let start = Upload { chunks: 0, size_bytes: 0, touched };
-        let upload = self.registry.uploads.get(&digest).copied().unwrap_or(start);
+        let mut upload = self.registry.uploads.get(&digest).copied().unwrap_or(start);
         let key = keys::chunk(digest, index);
         if index < upload.chunks && self.overlay.get(&key)?.as_ref() == Some(&bytes) {
             return Ok(0);
+        }
+        if index == 0 {
+            // Another file was begun under this digest, or in other chunks: begin again.
+            (0..upload.chunks).for_each(|index| self.overlay.delete(keys::chunk(digest, index)));
+            upload = start;
         }
         if index != upload.chunks {
             let expected = upload.chunks;

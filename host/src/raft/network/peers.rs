@@ -1,11 +1,13 @@
 //! Connections to the other frontends, shared by everything here that calls them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt};
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::Request;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::server::TcpIncoming;
@@ -112,7 +114,16 @@ pub fn server() -> Server {
         .initial_connection_window_size(WINDOW_BYTES.1)
 }
 
-/// Connections from other frontends, without Nagle's delay.
-pub fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
+/// Accepted connections, without Nagle's delay: answers are several small writes.
+pub fn incoming(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
+    TcpIncoming::from(listener).with_nodelay(Some(true)).then(async |accepted| {
+        if accepted.is_err() {
+            // Out of file descriptors, most likely. Trying at once would only take the processor.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+        accepted
+    })
 }
+
+/// Before connections are accepted again after that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -68,6 +68,17 @@ impl Node {
         })
     }
 
+    /// Finishes a change of the voters that was cut off between its two entries (Raft thesis 4.3:
+    /// joint consensus).
+    ///
+    /// # Errors
+    /// See [`MemberError`].
+    pub async fn finish_change(&self) -> Result<(), MemberError> {
+        let nothing_more = ChangeMembers::AddVoterIds(BTreeSet::new());
+        self.raft.change_membership(nothing_more, true).await?;
+        Ok(())
+    }
+
     /// Whether this frontend belongs to a cluster: it has been founded, or was added to one.
     ///
     /// # Errors

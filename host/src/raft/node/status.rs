@@ -31,6 +31,10 @@ pub struct NodeStatus {
     pub learners: BTreeSet<NodeId>,
     /// On a leader: the last entry that each member is known to have.
     pub matched: BTreeMap<NodeId, Option<Lsn>>,
+    /// On a leader: how long ago it last heard from each member.
+    pub heard: BTreeMap<NodeId, Duration>,
+    /// Whether a change of the voters is half done.
+    pub is_joint: bool,
     /// On a leader: how long ago it last heard from a majority.
     pub quorum_age: Option<Duration>,
     /// Why applying is stalled.
@@ -49,6 +53,8 @@ impl NodeStatus {
     ) -> Self {
         let lsn = |id: LogId| Lsn(id.index);
         let matched = metrics.replication.iter().flatten();
+        let heard = metrics.heartbeat.iter().flatten();
+        let configs = metrics.membership_config.membership().get_joint_config();
         Self {
             id: metrics.id,
             term: metrics.current_term,
@@ -60,6 +66,8 @@ impl NodeStatus {
             voters: known.voters,
             learners: known.learners,
             matched: matched.map(|(node, id)| (*node, id.map(lsn))).collect(),
+            heard: heard.filter_map(|(id, at)| Some((*id, at.as_ref()?.elapsed()))).collect(),
+            is_joint: configs.len() > 1,
             quorum_age: metrics.last_quorum_acked.map(|at| at.elapsed()),
             stalled: known.stalled,
             stopped: known.stopped,

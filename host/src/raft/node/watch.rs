@@ -2,6 +2,7 @@
 //! cannot apply from leading.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::watch;
@@ -11,6 +12,9 @@ use crate::raft::leadership::Leadership;
 use crate::raft::network::Peers;
 use crate::raft::state_machine::Stall;
 use crate::types::NodeId;
+
+/// Between two attempts of a stalled leader to hand over.
+const HAND_OVER_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) struct Watch {
     pub raft: Raft,
@@ -30,11 +34,14 @@ impl Watch {
             self.act(&now).await;
             self.publish.send_if_modified(|known| {
                 let modified = *known != now;
-                *known = now;
+                known.clone_from(&now);
                 modified
             });
+            let hands_over = now.stalled.is_some() && now.is_leader;
             tokio::select! {
                 changed = server.changed() => alive = changed.is_ok(),
+                // A successor may be known by then that was not known before.
+                () = tokio::time::sleep(HAND_OVER_INTERVAL), if hands_over => {}
                 // Without the apply thread there is no consensus either; the other arm tells.
                 Ok(()) = self.stall.changed() => {}
             }

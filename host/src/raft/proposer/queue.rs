@@ -16,7 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::types::{ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
 
 /// Most commands that this frontend's clients may have under way; more are refused.
-pub(super) const COMMANDS_MAX: usize = 16_384;
+pub(super) const COMMANDS_MAX: usize = 4096;
 /// Most bytes of them; more are refused.
 pub(super) const BYTES_MAX: usize = 64 << 20;
 

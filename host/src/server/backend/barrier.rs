@@ -45,7 +45,7 @@ impl Barrier {
                 lsn.max(token)
             }
         };
-        if self.cluster.machine().applied().lsn >= needed {
+        if self.cluster.machine().lsn() >= needed {
             return Ok(());
         }
         self.cluster.wait_applied(needed, context.deadline).await

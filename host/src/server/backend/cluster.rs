@@ -102,12 +102,12 @@ impl Services {
 
     /// An answer that relies on what this frontend has applied.
     fn here(&self, rows: Rows) -> Answer {
-        let lsn = self.cluster.machine().applied().lsn.0;
+        let lsn = self.cluster.machine().lsn().0;
         Answer { reply: Reply::from(Body::Rows(rows)), lsn }
     }
 
     fn here_done(&self) -> Answer {
-        Answer { reply: Reply::done(), lsn: self.cluster.machine().applied().lsn.0 }
+        Answer { reply: Reply::done(), lsn: self.cluster.machine().lsn().0 }
     }
 }
 

@@ -3,6 +3,7 @@
 use quorate_wire::{Failure, Reply};
 
 use super::{Services, blocking};
+use crate::raft::ProposeError;
 use crate::runtime::{Caller, Evaluation};
 use crate::session::{Answer, Request, StatementContext};
 use crate::types::{Action, ModuleDigest, Outcome, Rejection};
@@ -32,8 +33,10 @@ impl Services {
             let proposer = self.cluster.node().proposer();
             let proposed = proposer.propose(&context.user, action, context.deadline).await;
             let (lsn, outcome) = proposed.map_err(|error| error.failure())?;
-            self.cluster.wait_applied(lsn, context.deadline).await?;
+            let caught_up = self.cluster.wait_applied(lsn, context.deadline).await;
             match outcome {
+                // Also when this frontend is late: the outcome is known, and its LSN is the session's
+                // token, so the next statement waits for it.
                 Outcome::Applied(packed) => {
                     let reply = Reply::unpack(&packed).map_err(|error| {
                         let message = format!("the module's reply could not be read: {error}");
@@ -42,8 +45,12 @@ impl Services {
                     return Ok(Answer { reply, lsn: lsn.0 });
                 }
                 Outcome::Refused(failure) => return Err(failure),
-                // This frontend has applied the activation that came between: evaluate on it.
-                Outcome::Rejected(Rejection::ModuleChanged) => {}
+                // Once this frontend has applied the activation that came between, evaluate on it.
+                Outcome::Rejected(Rejection::ModuleChanged) => caught_up?,
+                // Forgotten means that it may have run.
+                Outcome::Rejected(Rejection::Stale) => {
+                    return Err(ProposeError::OutcomeUnknown.failure());
+                }
                 Outcome::Rejected(rejection) => return Err(rejection.failure()),
             }
         }

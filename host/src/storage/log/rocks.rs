@@ -143,7 +143,6 @@ impl LogDevice for RocksLogDevice {
         }
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        options.set_memtable_insert_hint_per_batch(true);
         self.db.write_opt(batch, &options).map_err(|e| self.rocks(e))?;
         if let Some(upto) = purged {
             // Whole files of purged entries need no compaction.

@@ -82,8 +82,10 @@ impl LogWriter {
             self.fence.lower(device, last)?;
         }
         device.write(group.changes, group.sync)?;
+        // A commit position is advice: only what the fence speaks of has to be synced before it.
+        let moved = group.durable != self.written;
         self.written = group.durable;
-        self.unsynced = !group.sync;
+        self.unsynced = !group.sync && (self.unsynced || moved);
         let mut state = self.shared.state.lock();
         if group.sync {
             state.durable = group.through;

@@ -32,6 +32,8 @@ const SYNC_BYTES: u64 = 1 << 20;
 const COMPACTION_BYTES_PER_SECOND: i64 = 64 << 20;
 const RATE_REFILL_US: i64 = 100_000;
 const RATE_FAIRNESS: i32 = 10;
+/// What a record takes beside key and value, about.
+const RECORD_BYTES: usize = 24;
 /// RocksDB's own message files.
 const INFO_LOG_BYTES_MAX: usize = 4 << 20;
 const INFO_LOG_FILES_MAX: usize = 4;
@@ -87,7 +89,10 @@ impl StateStore for RocksState {
     }
 
     fn commit(&self, writes: Writes) -> Result<(), StateError> {
-        let mut batch = WriteBatch::default();
+        let size =
+            writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
+        let size = size.map(|bytes| bytes + RECORD_BYTES).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(size);
         for (key, value) in writes {
             match value {
                 Some(value) => batch.put(&key, seal(&key, &value)),
