@@ -56,6 +56,8 @@ fn a_client_on_a_follower_defines_and_browses_and_every_frontend_shows_it() {
         assert_eq!(names, ["note", "total", "day", "id"]);
     }
 
+    let status = client.ok("status");
+    assert!(status.text.contains("Uptime:"), "{}", status.text);
     let version = client.ok("SELECT @@version_comment LIMIT 1");
     assert!(version.text.starts_with("@@version_comment\n"), "{}", version.text);
     client.ok("USE shop; DROP TABLE orders; DROP DATABASE shop");

@@ -1,6 +1,7 @@
 //! What the README promises, tried on real processes with the real client.
 
 mod catalog;
+mod component;
 mod failover;
 mod hot_swap;
 mod refusals;

@@ -85,9 +85,7 @@ pub fn default_out_dir() -> PathBuf {
 /// valid component.
 pub fn build_module(module: &Module, out_dir: &Path) -> Result<PathBuf> {
     let workspace = workspace();
-    let target_dir = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace.join("target"), |dir| workspace.join(dir))
-        .join("guest");
+    let target_dir = target_dir("guest");
     fs::create_dir_all(&target_dir).with_context(|| format!("create {}", target_dir.display()))?;
     // Versions of one package share the path of cargo's output, so one build at a time.
     let lock_path = target_dir.join("modules.lock");
@@ -110,6 +108,37 @@ pub fn build_module(module: &Module, out_dir: &Path) -> Result<PathBuf> {
     let path = out_dir.join(module.file_name());
     write_if_changed(&path, &component)?;
     Ok(path)
+}
+
+/// Builds packages with `cargo component`, as an author does, and gives the components' paths.
+///
+/// # Errors
+/// When `cargo component` or a compiler for the target is not installed, or a package does not
+/// compile.
+pub fn build_with_cargo_component(packages: &[&str]) -> Result<Vec<PathBuf>> {
+    let workspace = workspace();
+    let target_dir = target_dir("component");
+    let mut cargo = Toolchain::find(&workspace)?.cargo(&workspace);
+    cargo.args(["component", "build", "--locked", "--profile", PROFILE, "--target", TARGET]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    cargo.env("CARGO_TARGET_DIR", &target_dir);
+    let status = cargo.status().context("run cargo")?;
+    anyhow::ensure!(
+        status.success(),
+        "`cargo component build` does not work here; `xtask/setup.sh component` installs it"
+    );
+    let folder = target_dir.join(TARGET).join(PROFILE);
+    Ok(packages.iter().map(|package| folder.join(package).with_extension("wasm")).collect())
+}
+
+/// A target folder of its own, inside cargo's.
+fn target_dir(name: &str) -> PathBuf {
+    let workspace = workspace();
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace.join("target"), |dir| workspace.join(dir))
+        .join(name)
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -48,7 +48,8 @@ impl<const SCHEMA: u32> Machine for Names<SCHEMA> {
             "bad" => Err(Failure::new(1105, "HY000", "bad name")),
             "flaky" => {
                 // Memory that outlives the call, which the host would have thrown away.
-                thread_local!(static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
+                use std::cell::Cell;
+                thread_local!(static CALLS: Cell<u64> = const { Cell::new(0) });
                 CALLS.set(CALLS.get() + 1);
                 Ok(Reply::affected(CALLS.get()))
             }

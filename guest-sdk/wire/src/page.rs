@@ -47,11 +47,14 @@ pub fn pack_pair(out: &mut Writer, key: &[u8], value: &[u8]) {
     out.bytes(value);
 }
 
+/// A key and its value.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// Reads the pairs of a `store.scan` page.
 ///
 /// # Errors
 /// When the bytes are cut short.
-pub fn unpack_pairs(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DecodeError> {
+pub fn unpack_pairs(bytes: &[u8]) -> Result<Vec<Pair<'_>>, DecodeError> {
     sequence(bytes, |input| Ok((input.bytes()?, input.bytes()?)))
 }
 

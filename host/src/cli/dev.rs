@@ -33,7 +33,8 @@ const BASE_PORT_MAX: u16 = u16::MAX - 4 * FRONTENDS_MAX;
 #[derive(Args)]
 pub struct Arguments {
     /// How many frontends
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=i64::from(FRONTENDS_MAX)))]
+    #[arg(long, default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(FRONTENDS_MAX)))]
     frontends: u16,
     /// Where their data and logs are kept
     #[arg(long, default_value = ".quorate")]
@@ -45,7 +46,8 @@ pub struct Arguments {
     #[arg(long)]
     module: Option<PathBuf>,
     /// First of the ports, four for each frontend; without it StarRocks' ports, counted up
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(BASE_PORT_MAX)))]
+    #[arg(long)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(BASE_PORT_MAX)))]
     base_port: Option<u16>,
 }
 

@@ -208,7 +208,8 @@ mod tests {
             flags in any::<u32>(),
             rest in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            let mut payload = (flags & !CapabilityFlags::CLIENT_SSL.bits() | 0x200).to_le_bytes().to_vec();
+            let flags = flags & !CapabilityFlags::CLIENT_SSL.bits() | 0x200;
+            let mut payload = flags.to_le_bytes().to_vec();
             payload.extend(rest);
             let _answer = response(&payload);
             payload.insert(0, 0x11);

@@ -1,9 +1,9 @@
 //! Read-only calls: what a client asks of a module on this frontend.
 //!
 //! They decide nothing that is replicated, so they run beside apply, on an engine and a pool of
-//! their own, each on a view of the state, and end at a deadline. An instance that ended well serves
-//! further calls; one that trapped does not. A write traps. They block, so call them on threads for
-//! that.
+//! their own, each on a view of the state, and end at a deadline. An instance that ended well
+//! serves further calls; one that trapped does not. A write traps. They block, so call them on
+//! threads for that.
 
 use std::sync::Arc;
 use std::time::Instant;

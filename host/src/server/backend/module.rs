@@ -35,8 +35,8 @@ impl Services {
             let (lsn, outcome) = proposed.map_err(|error| error.failure())?;
             let caught_up = self.cluster.wait_applied(lsn, context.deadline).await;
             match outcome {
-                // Also when this frontend is late: the outcome is known, and its LSN is the session's
-                // token, so the next statement waits for it.
+                // Also when this frontend is late: the outcome is known, and its LSN is the
+                // session's token, so the next statement waits for it.
                 Outcome::Applied(packed) => {
                     let reply = Reply::unpack(&packed).map_err(|error| {
                         let message = format!("the module's reply could not be read: {error}");
