@@ -139,9 +139,9 @@ pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Se
     variables
         .filter_map(|(name, value)| {
             let key = name.strip_prefix("QUORATE_")?.to_ascii_lowercase();
-            KEYS.iter().any(|known| known.name == key).then(|| (key, (name, value)))
+            let known = KEYS.iter().find(|known| known.name == key)?;
+            Some((known.name.to_owned(), Setting { value, source_name: name }))
         })
-        .map(|(key, (name, value))| (key, Setting { value, source_name: name }))
         .collect()
 }
 

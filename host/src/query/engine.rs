@@ -106,7 +106,7 @@ fn names(plan: &Plan, statement: &Statement<'_>) -> Vec<String> {
         Some(outputs) if outputs.len() == statement.column_count() => {
             outputs.iter().map(|output| output.name.clone()).collect()
         }
-        _ => statement.column_names().into_iter().map(str::to_owned).collect(),
+        _ => statement.column_names().map(str::to_owned).collect(),
     }
 }
 

@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_refused() {
-        let refused: [(&str, fn(&mut Description)); 10] = [
+        type Change = fn(&mut Description);
+        let refused: [(&str, Change); 10] = [
             ("name", |d| d.name = "Kv".into()),
             ("name", |d| d.name = String::new()),
             ("version", |d| d.version = "1.0".into()),

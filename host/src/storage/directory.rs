@@ -162,7 +162,7 @@ impl DataDirectory {
 }
 
 impl Identity {
-    fn to_lines(&self) -> Lines {
+    fn to_lines(self) -> Lines {
         Lines::new([
             ("cluster", self.cluster.to_string()),
             ("generation", self.generation.to_string()),

@@ -5,8 +5,7 @@ use super::*;
 fn asked(sql: &str) -> Vec<Scan> {
     let fake = fake();
     run_on(&fake, sql);
-    let scans = fake.scans.lock().clone();
-    scans
+    fake.scans.lock().clone()
 }
 
 fn constraint(column: u32, operator: Operator, value: impl Into<Value>) -> Constraint {

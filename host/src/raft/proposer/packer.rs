@@ -46,7 +46,7 @@ pub(in crate::raft) struct Packer {
 /// Where packs go.
 enum Outlet {
     Log { raft: Raft, stamp: Stamp, under_way: FuturesUnordered<BoxFuture<'static, ()>> },
-    Leader(Link),
+    Leader(Box<Link>),
 }
 
 impl Packer {
@@ -92,7 +92,7 @@ impl Packer {
         };
         tokio::select! {
             opened = Link::open(&remote) => match opened {
-                Ok(link) => Some(Outlet::Leader(link)),
+                Ok(link) => Some(Outlet::Leader(Box::new(link))),
                 Err(status) => {
                     tracing::debug!(leader = %leader.id, %status, "cannot forward to the leader");
                     None

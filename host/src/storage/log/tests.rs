@@ -50,9 +50,11 @@ fn stepped(device: &Arc<SimLogDevice>) -> (Log, LogWriter) {
     Log::open_stepped(Arc::clone(device) as Arc<dyn LogDevice>, LogOptions::default()).unwrap()
 }
 
+type Called = Vec<(u64, Result<(), LogError>)>;
+
 /// What completions were called with, in the order of the calls.
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<(u64, Result<(), LogError>)>>>);
+struct Calls(Arc<Mutex<Called>>);
 
 impl Calls {
     fn completion(&self, name: u64) -> Completion {
