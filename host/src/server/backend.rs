@@ -1,10 +1,12 @@
 //! What sessions ask of this frontend, done with the layers below.
 //!
-//! One file per kind of statement; [`barrier`] decides what a read must wait for. Everything that
-//! blocks (the state, a module, SQLite) runs on tokio's blocking threads.
+//! One file per kind of statement; [`barrier`] decides what a read must wait for. Nothing that
+//! blocks runs on the async threads: modules evaluate on threads of their own ([`evaluator`]), the
+//! rest runs on tokio's blocking threads.
 
 mod barrier;
 mod cluster;
+mod evaluator;
 mod lifecycle;
 mod module;
 mod relations;
@@ -23,14 +25,19 @@ use crate::session::{Answer, Backend, Request, StatementContext};
 pub struct Services {
     cluster: Cluster,
     barrier: barrier::Barrier,
+    evaluator: evaluator::Evaluator,
     query_bytes_max: usize,
 }
 
 impl Services {
     /// `query_bytes_max` bounds the memory of one SELECT.
-    pub fn new(cluster: Cluster, query_bytes_max: usize) -> Self {
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(cluster: Cluster, query_bytes_max: usize) -> std::io::Result<Self> {
         let barrier = barrier::Barrier::new(cluster.clone());
-        Self { cluster, barrier, query_bytes_max }
+        let evaluator = evaluator::Evaluator::start()?;
+        Ok(Self { cluster, barrier, evaluator, query_bytes_max })
     }
 }
 

@@ -53,6 +53,9 @@ pub enum StartError {
     /// The state cannot be used.
     #[error(transparent)]
     Machine(#[from] OpenError),
+    /// The system gives no threads.
+    #[error("start the evaluating threads: {0}")]
+    Threads(#[from] std::io::Error),
     /// The WebAssembly engine could not be set up.
     #[error("set up the module runtime: {0}")]
     Runtime(crate::runtime::Fault),

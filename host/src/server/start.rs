@@ -127,7 +127,7 @@ impl Frontend {
 
         let draining = CancellationToken::new();
         let services: Arc<dyn Backend> =
-            Arc::new(Services::new(cluster.clone(), config.query_mem_limit));
+            Arc::new(Services::new(cluster.clone(), config.query_mem_limit)?);
         let settings = Settings {
             sessions_max: config.qe_max_connection,
             version: MYSQL_VERSION.to_owned(),

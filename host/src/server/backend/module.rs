@@ -2,7 +2,7 @@
 
 use quorate_wire::{Failure, Reply};
 
-use super::{Services, blocking};
+use super::Services;
 use crate::raft::ProposeError;
 use crate::runtime::{Caller, Evaluation};
 use crate::session::{Answer, Request, StatementContext};
@@ -73,14 +73,14 @@ impl Services {
             Request::Text(text) => crate::runtime::Request::Text(text),
             Request::Bytes(bytes) => crate::runtime::Request::Bytes(bytes),
         };
-        blocking(move || {
+        let evaluation = move || {
             let view = machine.view();
             let active = view.active().ok_or_else(|| Rejection::NoModule.failure())?;
             let call = view.read_call(deadline).ok_or_else(|| Rejection::NoModule.failure())?;
             let evaluation = active.module.evaluate(call, caller, request);
             let evaluation = evaluation.map_err(|error| error.failure())?;
             Ok((view.lsn().0, active.digest, evaluation))
-        })
-        .await
+        };
+        self.evaluator.run(evaluation).await
     }
 }
