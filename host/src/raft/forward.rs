@@ -24,8 +24,8 @@ use super::proposer::{Answer, Pack, Queue};
 use crate::proto::peer::{Fate, ForwardReply, ForwardRequest};
 use crate::types::{Command, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
 
-/// Most groups of one follower under way; it packs more commands into the next ones meanwhile.
-pub(super) const GROUPS_MAX: usize = 2;
+/// Most groups of one follower under way; it packs more commands into the next one meanwhile.
+pub(super) const GROUPS_MAX: usize = 1;
 /// How long the leader may take to accept the stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
