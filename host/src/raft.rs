@@ -19,8 +19,8 @@
 //! - A command is reported as not run only if no log can hold it.
 //! - Clock and entropy enter here, as an entry's header, and nowhere below.
 //!
-//! Limits of this version: no snapshots, so the log is never purged, and a frontend that lost its
-//! data joins by replaying all of it.
+//! Limits of this version: no snapshots, so the log is never purged, and a new frontend replays all
+//! of it. A voter that lost its data does not come back under its id.
 
 mod apply;
 mod config;

@@ -1,8 +1,9 @@
 //! The leader brings Raft's membership to what the registry says.
 //!
 //! One step at a time, each decided anew from registry and membership: a registered follower that
-//! has announced itself becomes a learner; a learner that has caught up becomes a voter. The quorum
-//! never shrinks to let a frontend in, and a change that was cut off is simply found undone.
+//! has announced itself becomes a learner; a learner that is alive and has caught up becomes a
+//! voter. The quorum never shrinks to let a frontend in. A change of the voters that was cut off
+//! between its two entries is finished before anything else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
