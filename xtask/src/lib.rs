@@ -67,10 +67,12 @@ impl Module {
     }
 }
 
-/// The root of the workspace.
+/// The root of the workspace: asked of cargo at run time, because clones may share a target folder
+/// and with it this crate's build.
 pub fn workspace() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().expect("this crate is a folder of the workspace").to_owned()
+    let own = std::env::var("CARGO_MANIFEST_DIR");
+    let own = own.unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    Path::new(&own).parent().expect("every crate that uses this one is a folder there").to_owned()
 }
 
 /// Where components go when nobody says otherwise, whatever the target folder of cargo is.
