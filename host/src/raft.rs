@@ -42,10 +42,11 @@ pub use apply::{Apply, ApplyError};
 pub use config::Profile;
 pub use fence::{Fence, ROUTE_KEY};
 pub use leadership::{Leader, Leadership};
-pub use network::{MESSAGE_BYTES_MAX, incoming, server};
+pub use network::{Called, Dial, MESSAGE_BYTES_MAX, Tcp, Transport, incoming, server};
 pub use node::{MemberError, Node, NodeOptions, NodeStatus, StartError};
 pub use proposer::{ProposeError, Proposer, Stamp};
 pub use read_index::{ReadError, ReadIndex};
 pub use service::{PeerService, Service};
+pub use state_machine::Place;
 
 type Raft = openraft::Raft<crate::types::TypeConfig, state_machine::StateMachine>;

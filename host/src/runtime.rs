@@ -28,13 +28,17 @@ mod engine;
 mod entry;
 mod imports;
 mod module;
+mod native;
 mod overlay;
 mod program;
 mod read;
 mod slots;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+use crate::types::ModuleDigest;
 
 pub use abi::{Caller, Request};
 pub use call::{Event, Facts};
@@ -43,6 +47,7 @@ pub use engine::{FUEL_MAX, MEMORY_BYTES_MAX, STACK_BYTES};
 pub use entry::{EntryRun, REPLY_BYTES_MAX};
 pub use imports::{KEY_BYTES_MAX, PAGE_ROWS_MAX, VALUE_BYTES_MAX};
 pub use module::{LoadError, MODULE_BYTES_MAX, Module};
+pub use native::{Native, Space, native_digest};
 pub use overlay::{Overlay, Writes};
 pub use read::{Evaluation, Page, ReadCall};
 
@@ -60,8 +65,10 @@ pub struct RuntimeOptions {
 /// The engines. Cheap to clone; modules loaded by it stay usable without it.
 #[derive(Clone)]
 pub struct Runtime {
-    engines: Arc<Engines>,
+    /// None: only native modules run.
+    engines: Option<Arc<Engines>>,
     artefacts: Option<Arc<Path>>,
+    natives: BTreeMap<ModuleDigest, Arc<dyn Native>>,
 }
 
 struct Engines {
@@ -85,7 +92,19 @@ impl Runtime {
         let slots = Slots::new(slots, read.engine.clone())
             .map_err(|error| Fault(format!("start the deadline thread: {error}")))?;
         let engines = Arc::new(Engines { apply, read, slots: Arc::new(slots) });
-        Ok(Self { engines, artefacts: None })
+        Ok(Self { engines: Some(engines), artefacts: None, natives: BTreeMap::new() })
+    }
+
+    /// Runs native modules and nothing else: there is no engine.
+    pub fn without_engine() -> Self {
+        Self { engines: None, artefacts: None, natives: BTreeMap::new() }
+    }
+
+    /// Knows a native module by the digest of the bytes that stand for it in the log.
+    #[must_use]
+    pub fn with_native(mut self, file: &[u8], module: Arc<dyn Native>) -> Self {
+        self.natives.insert(native_digest(file), module);
+        self
     }
 
     /// Keeps what it compiles in a directory, which must exist, and finds it there the next time.
@@ -102,7 +121,13 @@ impl Runtime {
     /// When the component is none that can run here, with the reason, or when this frontend cannot
     /// tell.
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
-        let Engines { apply, read, slots } = &*self.engines;
+        if let Some(native) = self.natives.get(&native_digest(bytes)) {
+            return Ok(Arc::new(Module::native(native_digest(bytes), Arc::clone(native))));
+        }
+        let Some(engines) = &self.engines else {
+            return Err(LoadError::Fault(Fault("this runtime has no engine".to_owned())));
+        };
+        let Engines { apply, read, slots } = &**engines;
         let artefacts = self.artefacts.as_deref();
         Module::load(apply, read, slots, bytes, artefacts).map(Arc::new)
     }

@@ -10,6 +10,7 @@ mod listeners;
 mod space;
 mod start;
 
+pub use apply::Gated;
 pub use backend::Services;
 pub use error::StartError;
 pub use start::{Frontend, StartOptions};

@@ -1,8 +1,12 @@
 //! What the state machine must offer to be driven by the log.
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+
 use crate::types::{BatchReply, Entry, LogId, StoredMembership};
 
-/// Applies committed entries, in order, on one thread of its own. Calls may block.
+/// Applies committed entries, in order, on one thread of its own. Calls may block, unless it runs
+/// [inline](super::Place::Inline).
 ///
 /// Rules: an entry's effects and its log id become visible in one step. They are not made durable
 /// before the entry itself is durable here, or a crash could leave a state ahead of its log. After
@@ -17,6 +21,15 @@ pub trait Apply: Send + 'static {
     /// # Errors
     /// Only for a fault of this frontend. What a command may not do is an outcome, not an error.
     fn apply(&mut self, entries: &[Entry]) -> Result<Vec<BatchReply>, ApplyError>;
+
+    /// Where nothing may block, awaited before [`apply`](Self::apply): comes back when entries up
+    /// to this one are durable here, so that `apply` need not wait for it.
+    ///
+    /// # Errors
+    /// When they never will be.
+    fn gate(&self, _last: LogId) -> BoxFuture<'static, Result<(), ApplyError>> {
+        ready(Ok(())).boxed()
+    }
 }
 
 /// This frontend cannot apply, for a reason that has nothing to do with the entries' meaning.

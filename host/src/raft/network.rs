@@ -7,6 +7,7 @@
 
 mod append;
 mod peers;
+mod transport;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tonic::{Code, Response, Status};
 
 pub use peers::{MESSAGE_BYTES_MAX, incoming, server};
 pub(super) use peers::{Peers, Remote};
+pub use transport::{Called, Dial, Tcp, Transport};
 
 use super::state_machine::no_snapshots;
 use super::wire;

@@ -25,11 +25,11 @@ use super::apply::Apply;
 use super::config::{Profile, config};
 use super::fence::Fence;
 use super::leadership::Leadership;
-use super::network::{Network, Peers};
+use super::network::{Dial, Network, Peers, Tcp};
 use super::proposer::{Packer, Proposer, Queue, Stamp};
 use super::read_index::{ReadIndex, Reads};
 use super::service::{PeerService, Service};
-use super::state_machine::{Stall, StateMachine};
+use super::state_machine::{Place, Stall, StateMachine};
 use crate::types::{BatchHeader, ClusterId, Generation, NodeId, TypeConfig};
 
 /// How long a stopping leader waits for its successor.
@@ -52,14 +52,19 @@ pub struct NodeOptions {
     pub client: u64,
     /// Headers of the entries that this frontend packs.
     pub stamp: Stamp,
+    /// How it reaches the others.
+    pub dial: Arc<dyn Dial>,
+    /// Where entries are applied.
+    pub place: Place,
 }
 
 impl NodeOptions {
-    /// Options with the system's clock and randomness.
+    /// Options with the system's clock, randomness and network.
     pub fn new(id: NodeId, cluster: ClusterId, generation: Generation, profile: Profile) -> Self {
         let stamp = || BatchHeader { time_us: now_us(), entropy: rand::random() };
         let client = rand::random();
-        Self { id, cluster, generation, profile, client, stamp: Arc::new(stamp) }
+        let (stamp, dial) = (Arc::new(stamp), Arc::new(Tcp));
+        Self { id, cluster, generation, profile, client, stamp, dial, place: Place::Thread }
     }
 }
 
@@ -118,12 +123,12 @@ impl Node {
     where
         L: RaftLogStorage<TypeConfig>,
     {
-        let NodeOptions { id, cluster, generation, profile, client, stamp } = options;
+        let NodeOptions { id, cluster, generation, profile, client, stamp, dial, place } = options;
         let votes_from = Instant::now() + profile.lease();
         let fence = Arc::new(Fence::new(cluster, generation, id));
-        let peers = Arc::new(Peers::new(fence.clone()));
+        let peers = Arc::new(Peers::new(dial, fence.clone()));
         let (stalled, stall) = tokio::sync::watch::channel(None);
-        let state_machine = StateMachine::start(apply, stalled)?;
+        let state_machine = StateMachine::start(apply, place, stalled)?;
         let network = Network { own: id, peers: peers.clone() };
         let config = Arc::new(config(profile)?);
         let raft = Raft::new(id, config, network, log, state_machine).await?;

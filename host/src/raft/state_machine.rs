@@ -2,7 +2,8 @@
 //!
 //! A run is all that is committed, up to a limit; it costs one wake-up of the thread and one of the
 //! task that waits for it. The thread is an ordinary one with a large stack, because applying runs
-//! WebAssembly and waits for disk.
+//! WebAssembly and waits for disk. A simulation has no threads: there a run is applied where it is
+//! awaited ([`Place`]).
 //!
 //! A fault that may pass stalls the run: the thread tries it again with growing pauses, says why in
 //! [`Stall`], and the frontend votes on but does not lead. A fault that cannot pass goes to
@@ -18,6 +19,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine, SnapshotMeta};
 use openraft::{RaftSnapshotBuilder, Snapshot};
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::apply::{Apply, ApplyError};
@@ -42,29 +44,58 @@ struct Run {
     done: oneshot::Sender<Result<Vec<BatchReply>, ApplyError>>,
 }
 
-/// Hands committed entries to the apply thread.
+/// Where entries are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On a thread of its own, which may block.
+    Thread,
+    /// Where they are awaited, once [`Apply::gate`] lets them; nothing may block.
+    Inline,
+}
+
+/// Hands committed entries to what applies them.
 pub(super) struct StateMachine {
     applied: (Option<LogId>, StoredMembership),
-    runs: Sender<Run>,
+    outlet: Outlet,
+}
+
+enum Outlet {
+    Thread(Sender<Run>),
+    /// Locked by nobody: the lock makes it shareable, as openraft wants it.
+    Inline(Mutex<Box<dyn Apply>>, watch::Sender<Stall>),
 }
 
 impl StateMachine {
-    /// Starts the apply thread. It ends when the state machine is dropped; then `stall` closes.
-    pub fn start(apply: impl Apply, stall: watch::Sender<Stall>) -> io::Result<Self> {
+    /// Starts the apply thread, if there is to be one. It ends when the state machine is dropped;
+    /// then `stall` closes.
+    pub fn start(apply: impl Apply, place: Place, stall: watch::Sender<Stall>) -> io::Result<Self> {
         let applied = apply.applied();
+        if place == Place::Inline {
+            return Ok(Self {
+                applied,
+                outlet: Outlet::Inline(Mutex::new(Box::new(apply)), stall),
+            });
+        }
         let (runs, queue) = channel();
         thread::Builder::new()
             .name("apply".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || apply_runs(apply, &queue, &stall))?;
-        Ok(Self { applied, runs })
+        Ok(Self { applied, outlet: Outlet::Thread(runs) })
     }
 
-    async fn run(&self, entries: Vec<Entry>) -> io::Result<Vec<BatchReply>> {
+    async fn run(&mut self, entries: Vec<Entry>) -> io::Result<Vec<BatchReply>> {
         let count = entries.len();
-        let (done, replies) = oneshot::channel();
-        self.runs.send(Run { entries, done }).map_err(|_| io::Error::other(THREAD_GONE))?;
-        let replies = replies.await.map_err(|_| io::Error::other(THREAD_GONE))?;
+        let replies = match &mut self.outlet {
+            Outlet::Inline(apply, stall) => {
+                apply_here(&mut **apply.get_mut(), &entries, stall).await
+            }
+            Outlet::Thread(runs) => {
+                let (done, replies) = oneshot::channel();
+                runs.send(Run { entries, done }).map_err(|_| io::Error::other(THREAD_GONE))?;
+                replies.await.map_err(|_| io::Error::other(THREAD_GONE))?
+            }
+        };
         let replies = replies.map_err(io::Error::other)?;
         if replies.len() != count {
             return Err(io::Error::other("apply committed entries: replies are missing"));
@@ -74,6 +105,31 @@ impl StateMachine {
 }
 
 const THREAD_GONE: &str = "apply committed entries: the apply thread ended";
+
+async fn apply_here(
+    apply: &mut dyn Apply,
+    entries: &[Entry],
+    stall: &watch::Sender<Stall>,
+) -> Result<Vec<BatchReply>, ApplyError> {
+    let mut pause = STALL_PAUSE.0;
+    loop {
+        if let Some(last) = entries.last() {
+            let gate = apply.gate(last.log_id);
+            gate.await?;
+        }
+        match apply.apply(entries) {
+            Err(error) if error.retryable => {
+                stall.send_replace(Some(error.message));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(STALL_PAUSE.1);
+            }
+            result => {
+                stall.send_if_modified(|reason| reason.take().is_some());
+                return result;
+            }
+        }
+    }
+}
 
 fn apply_runs(mut apply: impl Apply, queue: &Receiver<Run>, stall: &watch::Sender<Stall>) {
     while let Ok(run) = queue.recv() {

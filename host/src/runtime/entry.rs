@@ -14,7 +14,8 @@ use quorate_wire::{Finding, Limits, Reply};
 use super::abi::CheckPage;
 use super::call::{Call, Event, Facts, Mode};
 use super::ending::{Ending, Fault};
-use super::module::Module;
+use super::module::{Code, Module};
+use super::native;
 use super::overlay::Overlay;
 use super::program::{Answer, Exports, Live};
 use super::read::Page;
@@ -58,6 +59,9 @@ impl EntryRun {
         facts: Facts,
         command: &[u8],
     ) -> Result<(Outcome, Vec<Event>), Fault> {
+        if let Code::Native(module) = &self.module.code {
+            return native::apply(module, overlay, &self.prefix, &facts, command);
+        }
         let ended = self.run(
             overlay,
             Mode::Apply,
@@ -153,6 +157,8 @@ impl EntryRun {
         check: impl FnOnce(&T) -> Result<(), Rejection>,
     ) -> Result<Result<(T, Vec<Event>), Outcome>, Fault> {
         let lsn = facts.lsn;
+        let module = Arc::clone(&self.module);
+        let exports = &module.compiled()?.apply.exports;
         let mut live = match self.live.take().map_or_else(|| self.start(), Ok) {
             Ok(live) => live,
             Err(ending) => return self.reject(ending, lsn.0).map(Err),
@@ -160,7 +166,7 @@ impl EntryRun {
         overlay.savepoint();
         live.store.data_mut().begin(mode, std::mem::take(overlay), facts);
         let fuelled = live.store.set_fuel(self.limits.fuel);
-        let answer = fuelled.and_then(|()| call(&mut live, &self.module.apply.exports));
+        let answer = fuelled.and_then(|()| call(&mut live, exports));
         let events;
         (*overlay, events) = live.store.data_mut().end();
 
@@ -196,7 +202,7 @@ impl EntryRun {
     fn start(&self) -> Result<Live, Ending> {
         let name = Arc::clone(&self.module.name);
         let call = Call::new(name, self.prefix.clone(), &self.limits, true);
-        self.module.apply.start(call, None).map_err(Ending::from)
+        self.module.compiled().map_err(Ending::Fault)?.apply.start(call, None).map_err(Ending::from)
     }
 
     /// The text of a trap names what differs between builds; it stays in the local log.

@@ -16,6 +16,7 @@ use super::call::{Call, Facts, Mode};
 use super::ending::{Ending, Fault};
 use super::engine::MEMORY_BYTES_MAX;
 use super::imports;
+use super::native::Native;
 use super::overlay::Overlay;
 use super::program::{Live, Program, START_FUEL, START_FUEL_USED_MAX};
 use super::slots::Slots;
@@ -65,11 +66,22 @@ pub struct Module {
     description: Description,
     packed: Bytes,
     pub(super) name: Arc<str>,
-    pub(super) apply: Program,
-    pub(super) read: Program,
-    pub(super) slots: Arc<Slots>,
+    pub(super) code: Code,
+}
+
+/// What a module is made of.
+pub(super) enum Code {
+    Component(Box<Compiled>),
+    Native(Arc<dyn Native>),
+}
+
+/// A component, compiled for both engines.
+pub(super) struct Compiled {
+    pub apply: Program,
+    pub read: Program,
+    pub slots: Arc<Slots>,
     /// Instances on the read engine that wait for a call.
-    pub(super) idle: Mutex<Vec<Live>>,
+    pub idle: Mutex<Vec<Live>>,
 }
 
 /// One engine and what its components may import.
@@ -99,6 +111,25 @@ impl Module {
     /// The description as the module packed it.
     pub fn packed_description(&self) -> &Bytes {
         &self.packed
+    }
+
+    /// A module of this program.
+    pub(super) fn native(digest: ModuleDigest, native: Arc<dyn Native>) -> Self {
+        let description = native.describe();
+        let packed = description.pack().into();
+        let name = full_name(&description);
+        Self { digest, description, packed, name, code: Code::Native(native) }
+    }
+
+    /// The component's programs.
+    ///
+    /// # Errors
+    /// When the module is native: what was asked for is not among what those can do.
+    pub(super) fn compiled(&self) -> Result<&Compiled, Fault> {
+        match &self.code {
+            Code::Component(compiled) => Ok(compiled),
+            Code::Native(_) => Err(Fault("a native module cannot do this".to_owned())),
+        }
     }
 
     /// Checks and compiles a component: see the steps inside, each of which refuses some.
@@ -148,19 +179,16 @@ impl Module {
             return Err(LoadError::Describe("its answers differ".to_owned()));
         }
 
-        let name = format!("{}@{}", description.name, description.version).into();
+        let name = full_name(&description);
         let slots = Arc::clone(slots);
-        Ok(Self {
-            digest,
-            description,
-            packed: packed.into(),
-            name,
-            apply,
-            read,
-            slots,
-            idle: Mutex::default(),
-        })
+        let code =
+            Code::Component(Box::new(Compiled { apply, read, slots, idle: Mutex::default() }));
+        Ok(Self { digest, description, packed: packed.into(), name, code })
     }
+}
+
+fn full_name(description: &Description) -> Arc<str> {
+    format!("{}@{}", description.name, description.version).into()
 }
 
 /// A component begins with the same four bytes as a core module; the next four tell them apart.

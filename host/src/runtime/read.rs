@@ -14,7 +14,8 @@ use quorate_wire::{Constraint, DecodeError, Failure, Finding, Reply, Value, unpa
 use super::abi::{Caller, CheckPage, Evaluated, RelationPage, Request};
 use super::call::{Call, Facts, Mode};
 use super::ending::{Ending, ReadError};
-use super::module::Module;
+use super::module::{Code, Compiled, Module};
+use super::native;
 use super::overlay::Overlay;
 use super::program::{Answer, Exports, Live};
 use crate::types::View;
@@ -59,6 +60,9 @@ impl Module {
         caller: Caller,
         request: Request,
     ) -> Result<Evaluation, ReadError> {
+        if let Code::Native(module) = &self.code {
+            return native::evaluate(module, call, &caller, &request);
+        }
         let evaluated = self.read(call, |live, exports| {
             let params = (&caller, &request);
             let (answer,) = live.call::<_, (Answer<Evaluated>,)>(&exports.evaluate, params)?;
@@ -117,8 +121,9 @@ impl Module {
         run: impl FnOnce(&mut Live, &Exports) -> wasmtime::Result<Answer<T>>,
     ) -> Result<T, ReadError> {
         let ReadCall { view, prefix, facts, deadline } = call;
-        let _slot = self.slots.take(deadline).ok_or(ReadError::Deadline)?;
-        let idle = self.idle.lock().pop();
+        let compiled = self.compiled()?;
+        let _slot = compiled.slots.take(deadline).ok_or(ReadError::Deadline)?;
+        let idle = compiled.idle.lock().pop();
         let live = match idle {
             Some(mut live) => {
                 live.renew(deadline);
@@ -129,12 +134,12 @@ impl Module {
                 let limits = self.description().limits;
                 let mut call = Call::new(Arc::clone(&self.name), prefix, &limits, false);
                 call.begin(Mode::Read, Overlay::new(view), facts);
-                self.read.start(call, Some(deadline))
+                compiled.read.start(call, Some(deadline))
             }
         };
-        match live.and_then(|mut live| run(&mut live, &self.read.exports).map(|a| (live, a))) {
+        match live.and_then(|mut live| run(&mut live, &compiled.read.exports).map(|a| (live, a))) {
             Ok((live, answer)) => {
-                self.keep(live);
+                compiled.keep(live);
                 answer.map_err(|refusal| ReadError::Failure(refusal.into()))
             }
             Err(error) => Err(match Ending::from(error) {
@@ -146,7 +151,7 @@ impl Module {
     }
 }
 
-impl Module {
+impl Compiled {
     /// Keeps an instance for the next call, without the view that it ran on.
     fn keep(&self, mut live: Live) {
         live.store.data_mut().end();

@@ -1,5 +1,8 @@
 //! Machine and log put together: the state is never ahead of the log on this disk.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
 use crate::machine::{Applier, Machine};
 use crate::raft::{Apply, ApplyError};
 use crate::runtime::Fault;
@@ -34,5 +37,14 @@ impl Apply for Gated {
             self.log.set_applied(Lsn(last.log_id.index));
         }
         Ok(replies)
+    }
+
+    fn gate(&self, last: LogId) -> BoxFuture<'static, Result<(), ApplyError>> {
+        let log = self.log.clone();
+        async move {
+            let durable = log.until_durable(&last).await;
+            durable.map_err(|error| ApplyError { retryable: false, message: error.to_string() })
+        }
+        .boxed()
     }
 }

@@ -35,9 +35,17 @@ impl Services {
     /// # Errors
     /// When the system gives no threads.
     pub fn new(cluster: Cluster, query_bytes_max: usize) -> std::io::Result<Self> {
+        Ok(Self::with(cluster, evaluator::Evaluator::start()?, query_bytes_max))
+    }
+
+    /// Evaluates where statements are awaited, without threads: for simulation.
+    pub fn inline(cluster: Cluster, query_bytes_max: usize) -> Self {
+        Self::with(cluster, evaluator::Evaluator::Inline, query_bytes_max)
+    }
+
+    fn with(cluster: Cluster, evaluator: evaluator::Evaluator, query_bytes_max: usize) -> Self {
         let barrier = barrier::Barrier::new(cluster.clone());
-        let evaluator = evaluator::Evaluator::start()?;
-        Ok(Self { cluster, barrier, evaluator, query_bytes_max })
+        Self { cluster, barrier, evaluator, query_bytes_max }
     }
 }
 

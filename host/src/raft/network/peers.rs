@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::Request;
 use tonic::metadata::AsciiMetadataValue;
+use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint, Server};
 
+use super::transport::{Dial, KEEPALIVE, Wire};
 use crate::proto::peer::peer_client::PeerClient;
 use crate::raft::fence::{Fence, ROUTE_KEY};
 use crate::types::NodeId;
@@ -21,46 +22,42 @@ use crate::types::NodeId;
 /// at once, and an entry is at most 1 MiB, so reaching it is a defect; the call fails.
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// What may be under way to a peer unread, per stream and per connection.
-const WINDOW_BYTES: (u32, u32) = (4 << 20, 16 << 20);
-/// A silent connection is asked for a sign of life after this time, and given up after as long.
-const KEEPALIVE: Duration = Duration::from_secs(1);
-/// How long a connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+pub(super) const WINDOW_BYTES: (u32, u32) = (4 << 20, 16 << 20);
 
 /// One peer: its connections and what is stamped on every call to it. Connections are made when
 /// first used, and again after they broke.
 pub(in crate::raft) struct Remote {
     address: String,
     route: AsciiMetadataValue,
-    bulk: PeerClient<Channel>,
-    control: PeerClient<Channel>,
+    bulk: PeerClient<Wire>,
+    control: PeerClient<Wire>,
 }
 
 impl Remote {
-    fn new(address: &str, route: AsciiMetadataValue) -> Result<Self, tonic::transport::Error> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(WINDOW_BYTES.0)
-            .initial_connection_window_size(WINDOW_BYTES.1);
+    fn new(
+        dial: &dyn Dial,
+        node: NodeId,
+        address: &str,
+        route: AsciiMetadataValue,
+    ) -> Result<Self, String> {
         let client = || {
-            PeerClient::new(endpoint.connect_lazy())
-                .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(MESSAGE_BYTES_MAX)
+            let client = PeerClient::new(Wire(dial.dial(node, address)?));
+            Ok::<_, String>(
+                client
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                    .max_encoding_message_size(MESSAGE_BYTES_MAX),
+            )
         };
-        Ok(Self { address: address.to_owned(), route, bulk: client(), control: client() })
+        Ok(Self { address: address.to_owned(), route, bulk: client()?, control: client()? })
     }
 
     /// For streams of entries and commands.
-    pub fn bulk(&self) -> PeerClient<Channel> {
+    pub fn bulk(&self) -> PeerClient<Wire> {
         self.bulk.clone()
     }
 
     /// For small calls that must not wait.
-    pub fn control(&self) -> PeerClient<Channel> {
+    pub fn control(&self) -> PeerClient<Wire> {
         self.control.clone()
     }
 
@@ -74,13 +71,14 @@ impl Remote {
 
 /// All peers that were called so far. One whose address changed gets new connections.
 pub(in crate::raft) struct Peers {
+    dial: Arc<dyn Dial>,
     fence: Arc<Fence>,
     remotes: Mutex<BTreeMap<NodeId, Arc<Remote>>>,
 }
 
 impl Peers {
-    pub fn new(fence: Arc<Fence>) -> Self {
-        Self { fence, remotes: Mutex::new(BTreeMap::new()) }
+    pub fn new(dial: Arc<dyn Dial>, fence: Arc<Fence>) -> Self {
+        Self { dial, fence, remotes: Mutex::new(BTreeMap::new()) }
     }
 
     /// The peer with this id at this address.
@@ -92,7 +90,7 @@ impl Peers {
         if let Some(remote) = remotes.get(&node).filter(|remote| remote.address == address) {
             return Ok(remote.clone());
         }
-        let remote = Remote::new(address, self.fence.stamp(node))
+        let remote = Remote::new(&*self.dial, node, address, self.fence.stamp(node))
             .map_err(|error| format!("frontend {node}: address '{address}': {error}"))?;
         let remote = Arc::new(remote);
         remotes.insert(node, remote.clone());

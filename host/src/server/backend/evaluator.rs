@@ -2,7 +2,7 @@
 //!
 //! An evaluation takes microseconds, so handing each to a thread that has to be woken would cost
 //! more than the evaluation. A few threads take them from one queue; while there is work, none of
-//! them sleeps.
+//! them sleeps. A simulation has no threads: there a statement is evaluated where it is awaited.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,12 +21,20 @@ const STACK_BYTES: usize = 4 << 20;
 type Work = Box<dyn FnOnce() + Send>;
 
 /// Runs evaluations. Its threads end when it is dropped and nothing waits.
-pub struct Evaluator {
+pub enum Evaluator {
+    /// On threads of its own.
+    Threads(Threads),
+    /// Where they are awaited.
+    Inline,
+}
+
+/// Holds the threads.
+pub struct Threads {
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
-struct Shared {
+pub struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
 }
@@ -44,15 +52,15 @@ impl Evaluator {
     /// # Errors
     /// When the system gives none.
     pub fn start() -> std::io::Result<Self> {
-        let evaluator = Self { shared: Arc::default() };
+        let threads = Threads { shared: Arc::default() };
         for _ in 0..THREADS {
-            let shared = Arc::clone(&evaluator.shared);
+            let shared = Arc::clone(&threads.shared);
             std::thread::Builder::new()
                 .name("evaluate".to_owned())
                 .stack_size(STACK_BYTES)
                 .spawn(move || shared.run())?;
         }
-        Ok(evaluator)
+        Ok(Self::Threads(threads))
     }
 
     /// Runs `work` on one of the threads. Dropping the future does not stop it.
@@ -63,6 +71,7 @@ impl Evaluator {
         &self,
         work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        let Self::Threads(threads) = self else { return work() };
         let (reply, answer) = oneshot::channel();
         let work: Work = Box::new(move || {
             // A panic drops `reply`, which tells the other side.
@@ -72,7 +81,7 @@ impl Evaluator {
                 let _ = reply.send(result);
             }
         });
-        self.shared.push(work)?;
+        threads.shared.push(work)?;
         answer.await.unwrap_or_else(|_| {
             Err(Failure::new(1105, "HY000", "the statement hit a defect of this frontend"))
         })
@@ -114,7 +123,7 @@ impl Shared {
     }
 }
 
-impl Drop for Evaluator {
+impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.queue.lock().ended = true;
         self.shared.work.notify_all();
