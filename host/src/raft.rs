@@ -43,7 +43,7 @@ pub use config::Profile;
 pub use fence::{Fence, ROUTE_KEY};
 pub use leadership::{Leader, Leadership};
 pub use network::{Called, Dial, MESSAGE_BYTES_MAX, Tcp, Transport, incoming, server};
-pub use node::{MemberError, Node, NodeOptions, NodeStatus, StartError};
+pub use node::{Defect, MemberError, Node, NodeOptions, NodeStatus, StartError};
 pub use proposer::{ProposeError, Proposer, Stamp};
 pub use read_index::{ReadError, ReadIndex};
 pub use service::{PeerService, Service};

@@ -4,6 +4,7 @@ pub mod bench;
 mod cluster;
 mod mariadb;
 mod process;
+pub mod sim;
 mod wait;
 
 pub use cluster::Cluster;

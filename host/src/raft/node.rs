@@ -56,6 +56,19 @@ pub struct NodeOptions {
     pub dial: Arc<dyn Dial>,
     /// Where entries are applied.
     pub place: Place,
+    /// A defect that is put in on purpose, so that a simulation can show that it finds it.
+    pub defect: Option<Defect>,
+}
+
+/// A defect of a consensus, known from others' history. None of them is ever wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// A leader that restarts goes on in its term.
+    LeaderRestore,
+    /// A leader never asks whether it still has a majority.
+    NoQuorumProbe,
+    /// An entry that was discarded counts as never appended.
+    DiscardedIsRefused,
 }
 
 impl NodeOptions {
@@ -64,7 +77,8 @@ impl NodeOptions {
         let stamp = || BatchHeader { time_us: now_us(), entropy: rand::random() };
         let client = rand::random();
         let (stamp, dial) = (Arc::new(stamp), Arc::new(Tcp));
-        Self { id, cluster, generation, profile, client, stamp, dial, place: Place::Thread }
+        let place = Place::Thread;
+        Self { id, cluster, generation, profile, client, stamp, dial, place, defect: None }
     }
 }
 
@@ -123,14 +137,21 @@ impl Node {
     where
         L: RaftLogStorage<TypeConfig>,
     {
-        let NodeOptions { id, cluster, generation, profile, client, stamp, dial, place } = options;
+        let NodeOptions { id, cluster, generation, profile, .. } = options;
+        let NodeOptions { client, stamp, dial, place, defect, .. } = options;
         let votes_from = Instant::now() + profile.lease();
         let fence = Arc::new(Fence::new(cluster, generation, id));
         let peers = Arc::new(Peers::new(dial, fence.clone()));
         let (stalled, stall) = tokio::sync::watch::channel(None);
         let state_machine = StateMachine::start(apply, place, stalled)?;
         let network = Network { own: id, peers: peers.clone() };
-        let config = Arc::new(config(profile)?);
+        let mut config = config(profile)?;
+        match defect {
+            Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
+            Some(Defect::NoQuorumProbe) => config.quorum_loss_probe_interval = None,
+            Some(Defect::DiscardedIsRefused) | None => {}
+        }
+        let config = Arc::new(config);
         let raft = Raft::new(id, config, network, log, state_machine).await?;
 
         let (publish, leadership) = tokio::sync::watch::channel(Leadership::default());
@@ -144,6 +165,7 @@ impl Node {
             peers: peers.clone(),
             leadership: leadership.clone(),
             stamp,
+            discarded_is_refused: defect == Some(Defect::DiscardedIsRefused),
         };
         let watch = watch::Watch { raft: raft.clone(), stall: stall.clone(), peers, publish };
         let service = Service {

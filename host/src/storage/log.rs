@@ -39,8 +39,9 @@ mod writer;
 
 pub use device::{Change, DeviceError, Kept, LogDevice, Slot, entry_key};
 pub use error::LogError;
-pub use fence::FENCE_INTERVAL;
+pub use fence::{FENCE_INTERVAL, fenced};
 pub use group::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
+pub use layout::unseal_entry;
 pub use rocks::RocksLogDevice;
 pub use sim::{SimFault, SimLogDevice};
 pub use tail::TailLimits;
@@ -58,7 +59,7 @@ use crate::types::{Entry, LogId, Lsn, Vote};
 
 use fence::Fence;
 use group::Completion;
-use layout::{entry_size, unseal_entry};
+use layout::entry_size;
 use state::{Phase, Plan, State};
 
 /// Bytes of entries that may wait for the writer. At the limit `append` waits, which holds up Raft;

@@ -42,11 +42,13 @@ pub(in crate::raft) struct Packer {
     pub peers: Arc<Peers>,
     pub leadership: watch::Receiver<Leadership>,
     pub stamp: Stamp,
+    /// See [`Defect`](crate::raft::Defect).
+    pub discarded_is_refused: bool,
 }
 
 /// Where packs go.
 enum Outlet {
-    Log { raft: Raft, stamp: Stamp, under_way: FuturesUnordered<BoxFuture<'static, ()>> },
+    Log { raft: Raft, stamp: Stamp, lies: bool, under_way: FuturesUnordered<BoxFuture<'static, ()>> },
     Leader(Box<Link>),
 }
 
@@ -82,7 +84,8 @@ impl Packer {
         let leader = current.leader.as_ref()?;
         if leader.id == self.own {
             let (raft, stamp) = (self.raft.clone(), self.stamp.clone());
-            return Some(Outlet::Log { raft, stamp, under_way: FuturesUnordered::new() });
+            let (lies, under_way) = (self.discarded_is_refused, FuturesUnordered::new());
+            return Some(Outlet::Log { raft, stamp, lies, under_way });
         }
         let remote = match self.peers.get(leader.id, &leader.address) {
             Ok(remote) => remote,
@@ -162,7 +165,8 @@ impl Outlet {
     async fn submit(&mut self, pack: Pack) -> bool {
         match self {
             Self::Leader(link) => link.submit(pack).await,
-            Self::Log { raft, stamp, under_way } => {
+            Self::Log { raft, stamp, lies, under_way } => {
+                let lies = *lies;
                 let batch = Batch::pack(stamp(), pack.commands.iter());
                 let (responder, result) =
                     ProgressResponder::<TypeConfig, ClientWriteResult<TypeConfig>>::complete_only();
@@ -170,7 +174,7 @@ impl Outlet {
                     pack.not_appended();
                     return false;
                 }
-                under_way.push(result.map(|result| settle(pack, result.ok())).boxed());
+                under_way.push(result.map(move |result| settle(pack, result.ok(), lies)).boxed());
                 true
             }
         }
@@ -185,10 +189,11 @@ impl Outlet {
     }
 }
 
-fn settle(pack: Pack, result: Option<ClientWriteResult<TypeConfig>>) {
+fn settle(pack: Pack, result: Option<ClientWriteResult<TypeConfig>>, lies: bool) {
     match result {
         Some(Ok(response)) => pack.answer(&response.data.outcomes),
         Some(Err(ClientWriteError::ForwardToLeader(_))) => pack.not_appended(),
+        Some(Err(ClientWriteError::LogEntryDiscarded(_))) if lies => pack.not_appended(),
         // Discarded when another leader's log was adopted, or never answered: nobody knows.
         Some(Err(_)) | None => drop(pack),
     }

@@ -40,6 +40,12 @@ pub(super) struct Durable {
     pub vote: Option<Vote>,
 }
 
+/// The last entry that the fence file of a device vouches for.
+pub fn fenced(device: &dyn LogDevice) -> Option<LogId> {
+    let (_, kept) = newest(&device.read_fence().ok()?).ok()?;
+    kept.last
+}
+
 /// Keeps the fence file.
 #[derive(Debug)]
 pub(super) struct Fence {

@@ -27,7 +27,11 @@ pub(super) fn seal_entry(entry: &Entry) -> Bytes {
     seal(&entry_key(entry.log_id.index), &encode_entry(entry)).into()
 }
 
-pub(super) fn unseal_entry(index: u64, record: &Bytes) -> Result<Entry, Damage> {
+/// Reads the record of an entry.
+///
+/// # Errors
+/// When it is not what was written, or is that of another entry.
+pub fn unseal_entry(index: u64, record: &Bytes) -> Result<Entry, Damage> {
     let entry = decode_entry(&unseal(&entry_key(index), record)?)?;
     if entry.log_id.index == index {
         Ok(entry)

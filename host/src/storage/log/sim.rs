@@ -73,6 +73,26 @@ impl SimLogDevice {
         self.disk.lock().unsynced.len()
     }
 
+    /// An entry's record, as readers see it.
+    pub fn seen(&self, index: u64) -> Option<Bytes> {
+        self.disk.lock().seen.entries.get(&index).cloned()
+    }
+
+    /// The lowest index that readers see.
+    pub fn first_seen(&self) -> Option<u64> {
+        self.disk.lock().seen.entries.keys().next().copied()
+    }
+
+    /// An entry's record, as it would be after any crash.
+    pub fn synced(&self, index: u64) -> Option<Bytes> {
+        self.disk.lock().synced.entries.get(&index).cloned()
+    }
+
+    /// The highest index that would be there after any crash.
+    pub fn last_synced(&self) -> Option<u64> {
+        self.disk.lock().synced.entries.keys().next_back().copied()
+    }
+
     /// How many groups were written, and how many of them were synced.
     pub fn writes_and_syncs(&self) -> (u64, u64) {
         let disk = self.disk.lock();

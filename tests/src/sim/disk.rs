@@ -1,0 +1,201 @@
+//! The simulated disk of one host: what is on it, how quick it is, and what goes wrong with it.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quorate::storage::log::{
+    Change, DeviceError, Kept, LogDevice, LogWriter, SimFault, SimLogDevice, Slot, Step,
+};
+use quorate::storage::state::{MemoryState, StateError, StateStore, Writes};
+use quorate::types::View;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::context::Context;
+use super::mutation::Mutation;
+use super::oracle::Oracle;
+
+/// How a disk behaves for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mood {
+    /// A write takes so many milliseconds.
+    Takes(RangeInclusive<u64>),
+    /// The next fsync fails.
+    SyncFails,
+    /// The next write finds no room.
+    Full,
+}
+
+/// A disk, which outlives the frontend on it.
+pub struct Disk {
+    /// Entries and votes.
+    pub log: Arc<SimLogDevice>,
+    /// The state.
+    pub state: Arc<MemoryState>,
+    /// How it behaves.
+    pub mood: Arc<Mutex<Mood>>,
+}
+
+impl Disk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self {
+            log: Arc::new(SimLogDevice::new()),
+            state: Arc::new(MemoryState::new()),
+            mood: Arc::new(Mutex::new(Mood::Takes(0..=1))),
+        }
+    }
+
+    /// The last LSN that the log's fence file vouches for.
+    pub fn fenced(&self) -> Option<u64> {
+        quorate::storage::log::fenced(&*self.log).map(|id| id.index)
+    }
+
+    /// The process or the machine ends. Of what was not synced, anything from nothing to all is
+    /// there afterwards, never a later write without the earlier ones.
+    pub fn crash(&self, context: &Context) {
+        let unsynced = self.log.unsynced();
+        let kept = context.dice.index(unsynced + 1);
+        if kept < unsynced {
+            context.count("crashes that lost log writes");
+        }
+        self.log.crash(kept);
+        let unflushed = self.state.unflushed();
+        self.state.crash(context.dice.index(unflushed + 1));
+    }
+}
+
+/// The log's device of a running frontend: the disk, watched.
+pub struct Watched {
+    /// The disk below.
+    pub log: Arc<SimLogDevice>,
+    /// Whose it is.
+    pub host: usize,
+    /// The world.
+    pub context: Arc<Context>,
+    /// Sees what is written.
+    pub oracle: Arc<Mutex<Oracle>>,
+    /// Ends the process at once.
+    pub crash: Arc<Notify>,
+    /// How often a write ends the process, in millionths.
+    pub crash_rate: Arc<AtomicU64>,
+}
+
+impl LogDevice for Watched {
+    fn location(&self) -> String {
+        format!("log of host {}", self.host)
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+
+    fn load(&self) -> Result<Kept, DeviceError> {
+        self.log.load()
+    }
+
+    fn write(&self, changes: Vec<Change>, sync: bool) -> Result<(), DeviceError> {
+        self.oracle.lock().wrote(self.host, &changes);
+        let has = |wanted: fn(&Change) -> bool| changes.iter().any(wanted);
+        let votes = has(|change| matches!(change, Change::Set { slot: Slot::Vote, .. }));
+        let entries = has(|change| matches!(change, Change::Put { .. }));
+        let mut sync = sync;
+        if self.context.has(Mutation::VoteWithoutSync) && votes && !entries {
+            sync = false;
+        }
+        if self.context.has(Mutation::AckBeforeSync) && entries {
+            sync = false;
+        }
+        if sync && self.context.dice.chance(self.crash_rate.load(Ordering::Relaxed)) {
+            // Written, not synced, and nobody is told.
+            self.context.count("crashes in a write");
+            self.log.fail(SimFault::Sync);
+            self.crash.notify_one();
+        }
+        self.log.write(changes, sync)
+    }
+
+    fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<(u64, Bytes)>, DeviceError> {
+        self.log.read(range, bytes_max)
+    }
+
+    fn read_fence(&self) -> Result<Vec<u8>, DeviceError> {
+        self.log.read_fence()
+    }
+
+    fn write_fence(&self, offset: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        self.log.write_fence(offset, bytes)
+    }
+}
+
+/// Drives the log's writer as the disk allows, until the log is closed.
+pub async fn drive(
+    mut writer: LogWriter,
+    log: Arc<SimLogDevice>,
+    mood: Arc<Mutex<Mood>>,
+    context: Arc<Context>,
+) {
+    loop {
+        let now = mood.lock().clone();
+        let pause = match now {
+            Mood::Takes(ms) => context.dice.within(&ms),
+            Mood::SyncFails => {
+                log.fail(SimFault::Sync);
+                0
+            }
+            Mood::Full => {
+                log.fail(SimFault::Full);
+                0
+            }
+        };
+        sleep(Duration::from_millis(pause.max(1))).await;
+        loop {
+            match writer.step(Instant::now().into_std()) {
+                Step::Wrote if pause <= 1 => {}
+                Step::Wrote | Step::Idle => break,
+                Step::Ended => return,
+            }
+        }
+    }
+}
+
+/// The state of a running frontend: the disk, and the defect that loses rows.
+pub struct WatchedState {
+    /// The disk below.
+    pub state: Arc<MemoryState>,
+    /// The world.
+    pub context: Arc<Context>,
+}
+
+/// First byte of the rows that remember requests.
+const REQUESTS: u8 = 0x05;
+
+impl StateStore for WatchedState {
+    fn view(&self) -> Arc<dyn View> {
+        self.state.view()
+    }
+
+    fn commit(&self, mut writes: Writes) -> Result<(), StateError> {
+        if self.context.has(Mutation::LostOutcome) && self.context.dice.chance(20_000) {
+            writes.retain(|key, value| value.is_none() || key.first() != Some(&REQUESTS));
+        }
+        self.state.commit(writes)?;
+        // Now and then RocksDB writes its memory out by itself.
+        if self.context.dice.chance(2_000) {
+            self.state.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), StateError> {
+        self.state.flush()
+    }
+
+    fn checkpoint(&self, dir: &std::path::Path) -> Result<(), StateError> {
+        self.state.checkpoint(dir)
+    }
+}

@@ -1,0 +1,150 @@
+//! What is done on one frontend before and after the chaos: the cluster is founded, the module
+//! activated, everything read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kv::{Kv, Request, Response};
+use quorate::runtime::{Native, Runtime, native_digest};
+use quorate::types::{HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
+use quorate_wire::Failure;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use super::context::Context;
+use super::frontend::{Asked, Running, Statement, registered};
+use super::history::{Answer, Operation, Question};
+use super::model::response;
+use super::native::NativeModule;
+use super::network::Network;
+
+/// Stands for the native module in the log.
+const NATIVE_FILE: &[u8] = b"kv, compiled into the simulation";
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// The module that runs.
+#[derive(Clone)]
+pub struct Module {
+    file: Bytes,
+    description: Bytes,
+}
+
+impl Module {
+    /// kv, natively.
+    pub fn native() -> Self {
+        let description = NativeModule::<Kv>::default().describe().pack().into();
+        Self { file: Bytes::from_static(NATIVE_FILE), description }
+    }
+
+    /// A runtime for the native module.
+    pub fn native_runtime(&self) -> Runtime {
+        Runtime::without_engine().with_native(&self.file, Arc::new(NativeModule::<Kv>::default()))
+    }
+
+    /// A component file.
+    pub fn component(runtime: &Runtime, path: &str) -> Self {
+        let file = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let module = runtime.load(&file).unwrap_or_else(|error| panic!("{path}: {error}"));
+        Self { description: module.packed_description().clone(), file: file.into() }
+    }
+
+    fn digest(&self) -> ModuleDigest {
+        native_digest(&self.file)
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+/// Founds the cluster on its first host, registers the others, and installs the module. Gives the
+/// ids of the others.
+pub async fn register(
+    running: Running,
+    hosts: usize,
+    module: Module,
+) -> Result<Vec<NodeId>, Failure> {
+    let Running { cluster, .. } = &running;
+    let identity = *cluster.identity();
+    let refused = |error: &dyn ToString| Failure::new(1105, "HY000", error.to_string());
+    let initialized = cluster.node().initialize(&Network::address(0)).await;
+    initialized.map_err(|error| refused(&error))?;
+    while !cluster.node().watch().borrow().is_leader {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let (id, generation) = (identity.cluster, identity.generation);
+    let found = HostCommand::Found { cluster: id, generation, frontend: registered(0) };
+    cluster.run("", found, soon()).await?;
+    let mut ids = Vec::new();
+    for host in 1..hosts {
+        let frontend = registered(host);
+        let (ports, version) = (frontend.ports, frontend.version.clone());
+        let Lsn(lsn) = cluster.run("", HostCommand::AddFrontend(frontend), soon()).await?;
+        let node = NodeId(lsn);
+        let announce = HostCommand::AnnounceFrontend { node, ports, version };
+        cluster.run("", announce, soon()).await?;
+        ids.push(node);
+    }
+    let digest = module.digest();
+    for (index, chunk) in (0u32..).zip(module.file.chunks(CHUNK_BYTES)) {
+        let bytes = Bytes::copy_from_slice(chunk);
+        cluster.run("", HostCommand::PutModuleChunk { digest, index, bytes }, soon()).await?;
+    }
+    let manifest = ModuleManifest {
+        digest,
+        size_bytes: module.file.len() as u64,
+        description: module.description.clone(),
+    };
+    cluster.run("", HostCommand::InstallModule(manifest), soon()).await?;
+    Ok(ids)
+}
+
+/// Activates the module, acknowledged by all.
+pub async fn activate(running: Running, module: Module) -> Result<(), Failure> {
+    let Running { cluster, .. } = &running;
+    let digest = module.digest();
+    for (node, _) in cluster.machine().view().frontends() {
+        let acknowledge = HostCommand::AcknowledgeModule { node, digest, refusal: None };
+        cluster.run("", acknowledge, soon()).await?;
+    }
+    let activate = HostCommand::ActivateModule { digest, expected: None, force: false };
+    cluster.run("", activate, soon()).await.map(drop)
+}
+
+/// Reads keys, linearizably.
+pub async fn read_all(
+    running: Running,
+    host: usize,
+    keys: Vec<Bytes>,
+    context: Arc<Context>,
+) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    let Some(connection) = running.connect() else { return operations };
+    let ask = async |statement| {
+        let (answer, answered) = oneshot::channel();
+        connection.send(Asked { statement, answer }).ok()?;
+        answered.await.ok()
+    };
+    let set = "SET read_consistency = 'linearizable'".to_owned();
+    ask(Statement::Text(set)).await;
+    for key in keys {
+        let began = context.moment();
+        let got = ask(Statement::Packed(Request::Get { key: &key }.pack())).await;
+        let answer = match &got {
+            Some((Ok(reply), seen)) => match response(reply).map(Response::unpack) {
+                Some(Ok(Response::Get(found))) => Answer::Read {
+                    lsn: Lsn(*seen),
+                    value: found.map(|(value, at)| (Bytes::copy_from_slice(value), Lsn(at))),
+                },
+                _ => Answer::Lost,
+            },
+            Some((Err(failure), _)) => Answer::Refused(failure.to_string()),
+            None => Answer::Lost,
+        };
+        let question = Question::Get { key, linearizable: true };
+        let (ended, at_ms) = (context.moment(), context.now_ms());
+        operations.push(Operation { client: 0, host, question, began, ended, at_ms, token: 0, answer });
+    }
+    operations
+}

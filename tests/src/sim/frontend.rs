@@ -1,0 +1,326 @@
+//! One frontend on a simulated host: the real log, machine, consensus, proposer, membership and
+//! sessions, on a runtime of its own whose clock the world moves.
+//!
+//! A runtime of its own makes a process of it: it can be paused, it can end at any point where a
+//! task waits, and then nothing of it runs any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use quorate::cluster::Cluster;
+use quorate::machine::Machine;
+use quorate::raft::{Apply, ApplyError, Node, NodeOptions, Place, Profile};
+use quorate::runtime::Runtime;
+use quorate::server::{Gated, Services};
+use quorate::session::{Session, Sessions, Settings};
+use quorate::storage::log::{Log, LogOptions};
+use quorate::storage::Identity;
+use quorate::types::{
+    BatchHeader, BatchReply, Entry, Frontend, FrontendKind, LogId, Ports, StoredMembership,
+};
+use quorate_wire::{Failure, Reply};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::disk::{self, Disk, Watched, WatchedState};
+use super::mutation::Mutation;
+use super::network::Network;
+use super::oracle::Oracle;
+
+/// What a statement is.
+#[derive(Debug, Clone)]
+pub enum Statement {
+    /// Text.
+    Text(String),
+    /// A packed request of the module.
+    Packed(Vec<u8>),
+}
+
+/// The answer to a statement, and the greatest LSN that its session has seen.
+pub type Answered = (Result<Reply, Failure>, u64);
+
+/// A statement on its way to a session.
+pub struct Asked {
+    /// What is asked.
+    pub statement: Statement,
+    /// Where the answer goes; closed without one when the process ends.
+    pub answer: oneshot::Sender<Answered>,
+}
+
+/// A client's end of a session. The session ends when it is dropped.
+pub type Connection = mpsc::UnboundedSender<Asked>;
+
+/// What is there once a frontend runs.
+#[derive(Clone)]
+pub struct Running {
+    /// Its part in the cluster.
+    pub cluster: Cluster,
+    /// Opens sessions.
+    sessions: Arc<Sessions>,
+    handle: Handle,
+}
+
+impl Running {
+    /// Opens a session.
+    pub fn connect(&self) -> Option<Connection> {
+        let mut session = self.sessions.open("client".to_owned()).ok()?;
+        session.authenticate("root");
+        let (connection, asked) = mpsc::unbounded_channel();
+        self.handle.spawn(serve(session, asked));
+        Some(connection)
+    }
+
+    /// The runtime of this frontend.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+async fn serve(mut session: Session, mut asked: mpsc::UnboundedReceiver<Asked>) {
+    while let Some(Asked { statement, answer }) = asked.recv().await {
+        let result = match statement {
+            Statement::Text(sql) => session.execute(&sql).await,
+            Statement::Packed(request) => session.execute_bytes(request).await,
+        };
+        // A client that has gone needs no answer.
+        let _ = answer.send((result, session.last_lsn()));
+    }
+}
+
+/// What a frontend is started with.
+#[derive(Clone)]
+pub struct Birth {
+    /// The host.
+    pub host: usize,
+    /// Who it is.
+    pub identity: Identity,
+    /// How patient it is.
+    pub profile: Profile,
+    /// What runs modules.
+    pub runtime: Runtime,
+    /// Its number among all starts.
+    pub start: u64,
+    /// How often a write ends the process, in millionths.
+    pub crash_rate: Arc<AtomicU64>,
+    /// What its wall clock is ahead of time, in milliseconds; changes while it runs.
+    pub skew_ms: Arc<AtomicI64>,
+}
+
+/// A frontend's process.
+pub struct Process {
+    runtime: tokio::runtime::Runtime,
+    epoch: Instant,
+    /// How far its clock is.
+    local_ms: u64,
+    crash: Arc<Notify>,
+    state: Arc<Mutex<Life>>,
+}
+
+/// How far a process has come.
+#[derive(Clone, Default)]
+pub enum Life {
+    /// Reads its disk.
+    #[default]
+    Starting,
+    /// Serves.
+    Running(Running),
+    /// Did not start.
+    Refused(String),
+}
+
+/// How a process stands after a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// It goes on.
+    Alive,
+    /// It ended in the middle of something.
+    Crashed,
+}
+
+impl Process {
+    /// Starts a frontend.
+    pub fn start(
+        birth: Birth,
+        disk: &Disk,
+        network: &Arc<Network>,
+        oracle: &Arc<Mutex<Oracle>>,
+        context: &Arc<Context>,
+    ) -> Self {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime without threads");
+        let (crash, state) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Life::Starting)));
+        let device = Arc::new(Watched {
+            log: Arc::clone(&disk.log),
+            host: birth.host,
+            context: Arc::clone(context),
+            oracle: Arc::clone(oracle),
+            crash: Arc::clone(&crash),
+            crash_rate: Arc::clone(&birth.crash_rate),
+        });
+        let store =
+            WatchedState { state: Arc::clone(&disk.state), context: Arc::clone(context) };
+        let epoch = runtime.block_on(async { Instant::now() });
+        let starting = start(
+            birth,
+            device,
+            Arc::new(store),
+            (Arc::clone(&disk.log), Arc::clone(&disk.mood)),
+            Arc::clone(network),
+            Arc::clone(oracle),
+            Arc::clone(context),
+        );
+        let life = Arc::clone(&state);
+        runtime.spawn(async move {
+            let started = starting.await;
+            *life.lock() = match started {
+                Ok(running) => Life::Running(running),
+                Err(why) => Life::Refused(why),
+            };
+        });
+        Self { runtime, epoch, local_ms: 0, crash, state }
+    }
+
+    /// How far it has come.
+    pub fn life(&self) -> Life {
+        self.state.lock().clone()
+    }
+
+    /// Its parts, if it serves.
+    pub fn running(&self) -> Option<Running> {
+        match &*self.state.lock() {
+            Life::Running(running) => Some(running.clone()),
+            _ => None,
+        }
+    }
+
+    /// Lets it run for a millisecond of its clock.
+    pub fn run(&mut self) -> Pulse {
+        self.local_ms += 1;
+        let until = self.epoch + Duration::from_millis(self.local_ms);
+        let crash = Arc::clone(&self.crash);
+        self.runtime.block_on(async move {
+            tokio::select! {
+                biased;
+                () = crash.notified() => Pulse::Crashed,
+                () = tokio::time::sleep_until(until) => Pulse::Alive,
+            }
+        })
+    }
+
+    /// It did not run for a while: all its timers are late.
+    pub fn jump(&mut self, ms: u64) {
+        self.local_ms += ms;
+        self.runtime.block_on(tokio::time::advance(Duration::from_millis(ms)));
+    }
+}
+
+async fn start(
+    birth: Birth,
+    device: Arc<Watched>,
+    store: Arc<WatchedState>,
+    (log_disk, mood): (Arc<quorate::storage::log::SimLogDevice>, Arc<Mutex<disk::Mood>>),
+    network: Arc<Network>,
+    oracle: Arc<Mutex<Oracle>>,
+    context: Arc<Context>,
+) -> Result<Running, String> {
+    let (log, writer) =
+        Log::open_stepped(device, LogOptions::default()).map_err(|error| error.to_string())?;
+    tokio::spawn(disk::drive(writer, log_disk, mood, Arc::clone(&context)));
+    let (machine, applier) =
+        Machine::open(store, birth.runtime.clone()).map_err(|error| error.to_string())?;
+    oracle.lock().started(birth.host, machine.applied().log_id);
+    let apply = WatchedApply {
+        inner: Gated { applier, machine: machine.clone(), log: log.clone() },
+        host: birth.host,
+        machine: machine.clone(),
+        oracle,
+        context: Arc::clone(&context),
+    };
+    let node = Node::start(options(&birth, &network, &context), log, apply).await;
+    let node = node.map_err(|error| error.to_string())?;
+    let handle = Handle::current();
+    network.listen(birth.host, handle.clone(), node.service());
+    let cluster = Cluster::new(birth.identity, registered(birth.host), machine, node, 0);
+    let stop = CancellationToken::new();
+    let members = cluster.clone();
+    tokio::spawn(async move { members.keep_membership(stop).await });
+    let settings = Settings {
+        sessions_max: 1000,
+        version: "8.0.33".to_owned(),
+        current_version: "simulated".to_owned(),
+    };
+    let services = Services::inline(cluster.clone(), 1 << 20);
+    let sessions = Sessions::new(Arc::new(services), settings);
+    Ok(Running { cluster, sessions, handle })
+}
+
+/// A host's frontend as it is registered.
+pub fn registered(host: usize) -> Frontend {
+    let mut frontend = Frontend::new(FrontendKind::Follower, format!("f{host}"), 9010);
+    frontend.ports = Ports { query: 9030, rpc: 9020, http: 8030 };
+    frontend
+}
+
+fn options(birth: &Birth, network: &Arc<Network>, context: &Arc<Context>) -> NodeOptions {
+    let Identity { cluster, generation, node, .. } = birth.identity;
+    let mut options = NodeOptions::new(node, cluster, generation, birth.profile);
+    options.client = birth.start;
+    let (world, skew) = (Arc::clone(context), Arc::clone(&birth.skew_ms));
+    options.stamp = Arc::new(move || {
+        let skew = skew.load(Ordering::Relaxed);
+        let now_ms = world.now_ms().saturating_add_signed(skew);
+        let mut entropy = [0; 16];
+        entropy[..8].copy_from_slice(&world.dice.next().to_le_bytes());
+        entropy[8..].copy_from_slice(&world.dice.next().to_le_bytes());
+        BatchHeader { time_us: now_ms * 1000, entropy }
+    });
+    options.dial = network.dialer(birth.host);
+    options.place = Place::Inline;
+    options.defect = match context.mutation {
+        Some(Mutation::LeaderRestore) => Some(quorate::raft::Defect::LeaderRestore),
+        Some(Mutation::NoQuorumProbe) => Some(quorate::raft::Defect::NoQuorumProbe),
+        Some(Mutation::DiscardedIsRefused) => Some(quorate::raft::Defect::DiscardedIsRefused),
+        _ => None,
+    };
+    options
+}
+
+/// The machine, watched.
+struct WatchedApply {
+    inner: Gated,
+    host: usize,
+    machine: Machine,
+    oracle: Arc<Mutex<Oracle>>,
+    context: Arc<Context>,
+}
+
+impl Apply for WatchedApply {
+    fn applied(&self) -> (Option<LogId>, StoredMembership) {
+        self.inner.applied()
+    }
+
+    fn apply(&mut self, entries: &[Entry]) -> Result<Vec<BatchReply>, ApplyError> {
+        let replies = if self.context.has(Mutation::ApplyBeforeDurable) {
+            let applied = self.inner.applier.apply(entries, &|_| Ok(()));
+            applied.map_err(|fault| ApplyError { retryable: false, message: fault.to_string() })?
+        } else {
+            self.inner.apply(entries)?
+        };
+        self.oracle.lock().applied(self.host, entries, &replies, &self.machine);
+        Ok(replies)
+    }
+
+    fn gate(&self, last: LogId) -> BoxFuture<'static, Result<(), ApplyError>> {
+        if self.context.has(Mutation::ApplyBeforeDurable) {
+            return std::future::ready(Ok(())).boxed();
+        }
+        self.inner.gate(last)
+    }
+}

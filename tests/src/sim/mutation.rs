@@ -1,0 +1,23 @@
+//! Defects that can be put in on purpose, to see that the simulation finds them.
+
+/// A defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mutation {
+    /// A restarted leader goes on in its old term (`enable_leader_restore`): what its disk lost may
+    /// live on elsewhere under the log ids that it gives anew.
+    LeaderRestore,
+    /// Entries are applied before they are durable here: the state may be ahead of the log.
+    ApplyBeforeDurable,
+    /// A vote is answered before it is durable.
+    VoteWithoutSync,
+    /// Entries are acknowledged before they are durable.
+    AckBeforeSync,
+    /// The row that remembers a request is lost now and then.
+    LostOutcome,
+    /// A snapshot is installed in two steps, and a crash may come between.
+    HalfInstall,
+    /// The leader never probes whether it still has a majority (openraft's issue 2080).
+    NoQuorumProbe,
+    /// An entry that another leader's log replaced counts as never appended (openraft's 2095).
+    DiscardedIsRefused,
+}

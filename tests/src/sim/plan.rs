@@ -1,0 +1,172 @@
+//! What a seed means: how large the world is, how long it lasts, what goes wrong in it.
+
+use std::ops::RangeInclusive;
+
+use super::dice::Dice;
+use super::network::Weather;
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A frontend ends and comes back.
+    Crash,
+    /// All end at once and come back.
+    Storm,
+    /// One host is cut off.
+    Isolate,
+    /// The hosts are split in two.
+    Split,
+    /// Some links fail in one direction.
+    OneWay,
+    /// Two halves that only one host reaches both of.
+    Bridge,
+    /// A few random links fail.
+    Partial,
+    /// All links heal.
+    Heal,
+    /// A frontend does not run for a while.
+    Pause,
+    /// A wall clock jumps.
+    ClockJump,
+    /// A disk is slow for a while.
+    SlowDisk,
+    /// A disk hangs for a while.
+    HungDisk,
+    /// An fsync fails.
+    FailedSync,
+    /// A disk is full for a while.
+    FullDisk,
+    /// A disk comes back older than it was.
+    OldDisk,
+    /// The weather of the network changes.
+    Weather,
+    /// The leader is told to hand over.
+    Transfer,
+}
+
+impl Fault {
+    /// All, with how often each comes among them.
+    pub const ALL: [(Self, u64); 17] = [
+        (Self::Crash, 12),
+        (Self::Storm, 1),
+        (Self::Isolate, 6),
+        (Self::Split, 5),
+        (Self::OneWay, 5),
+        (Self::Bridge, 4),
+        (Self::Partial, 4),
+        (Self::Heal, 22),
+        (Self::Pause, 6),
+        (Self::ClockJump, 3),
+        (Self::SlowDisk, 5),
+        (Self::HungDisk, 3),
+        (Self::FailedSync, 2),
+        (Self::FullDisk, 2),
+        (Self::OldDisk, 1),
+        (Self::Weather, 6),
+        (Self::Transfer, 4),
+    ];
+
+    /// In the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crash => "fault: crash",
+            Self::Storm => "fault: restart storm",
+            Self::Isolate => "fault: partition, one isolated",
+            Self::Split => "fault: partition, split",
+            Self::OneWay => "fault: partition, one way",
+            Self::Bridge => "fault: partition, bridge",
+            Self::Partial => "fault: partition, partial",
+            Self::Heal => "links healed",
+            Self::Pause => "fault: pause",
+            Self::ClockJump => "fault: clock jump",
+            Self::SlowDisk => "fault: slow fsync",
+            Self::HungDisk => "fault: hung fsync",
+            Self::FailedSync => "fault: failed fsync",
+            Self::FullDisk => "fault: disk full",
+            Self::OldDisk => "fault: disk older than it was",
+            Self::Weather => "weather changed",
+            Self::Transfer => "leader transfers",
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Hosts, each with a frontend.
+    pub hosts: usize,
+    /// Clients.
+    pub clients: u64,
+    /// Keys that they fight over.
+    pub keys: u64,
+    /// Their pauses, in milliseconds.
+    pub think_ms: RangeInclusive<u64>,
+    /// How long faults go on, in milliseconds.
+    pub chaos_ms: u64,
+    /// How often a fault comes, in millionths per millisecond.
+    pub fault_rate: u64,
+    /// How often a write to a log ends the process, in millionths.
+    pub crash_rate: u64,
+    /// Which faults may come, with their weights.
+    pub faults: Vec<(Fault, u64)>,
+    /// Whether the module runs as WebAssembly.
+    pub wasm: bool,
+}
+
+/// Every so many seeds, modules run as WebAssembly.
+const WASM_EVERY: u64 = 16;
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(seed: u64, dice: &Dice) -> Self {
+        let hosts = if dice.chance(300_000) { 5 } else { 3 };
+        // A run concentrates on some kinds: rare combinations come up that way.
+        let mut faults: Vec<_> =
+            Fault::ALL.into_iter().filter(|(fault, _)| keeps(*fault, dice)).collect();
+        if faults.iter().all(|(fault, _)| *fault == Fault::Heal) {
+            faults.push((Fault::Crash, 5));
+        }
+        Self {
+            hosts,
+            clients: dice.within(&(2..=8)),
+            keys: dice.within(&(2..=8)),
+            think_ms: 0..=dice.within(&(1..=30)),
+            chaos_ms: dice.within(&(6_000..=18_000)),
+            fault_rate: dice.within(&(1_000..=8_000)),
+            crash_rate: if dice.chance(500_000) { dice.within(&(100..=4_000)) } else { 0 },
+            faults,
+            wasm: seed % WASM_EVERY == 0,
+        }
+    }
+
+    /// Chooses a fault.
+    pub fn fault(&self, dice: &Dice) -> Fault {
+        let total = self.faults.iter().map(|(_, weight)| weight).sum();
+        let mut at = dice.below(total);
+        for (fault, weight) in &self.faults {
+            match at.checked_sub(*weight) {
+                None => return *fault,
+                Some(rest) => at = rest,
+            }
+        }
+        Fault::Heal
+    }
+}
+
+fn keeps(fault: Fault, dice: &Dice) -> bool {
+    fault == Fault::Heal || dice.chance(650_000)
+}
+
+/// Some weather.
+pub fn weather(dice: &Dice) -> Weather {
+    if dice.chance(300_000) {
+        return Weather::calm();
+    }
+    let slowest = dice.within(&(1..=12));
+    Weather {
+        loss: dice.below(15_000),
+        double: dice.below(60_000),
+        late: dice.below(40_000),
+        delay_ms: 1..=slowest,
+    }
+}

@@ -1,0 +1,523 @@
+//! A whole cluster in one thread: hosts, network, clients, faults, and the passing of time.
+//!
+//! Time passes in steps of a millisecond. In each, what is due on the network is delivered, a fault
+//! may happen, then every host runs until it has nothing to do before the next step, in an order
+//! that the dice decide, and the clients after them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quorate::cluster::bootstrap::founder;
+use quorate::raft::Profile;
+use quorate::runtime::{Runtime, RuntimeOptions};
+use quorate::storage::Identity;
+use quorate::types::NodeId;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::clients::{Client, Doors};
+use super::context::Context;
+use super::disk::{Disk, Mood};
+use super::faults;
+use super::founding::{self, Module};
+use super::frontend::{Birth, Life, Process, Pulse};
+use super::history::{Answer, History};
+use super::mutation::Mutation;
+use super::network::{Network, Weather};
+use super::oracle::Oracle;
+use super::plan::Plan;
+
+/// A cluster must be founded in so many milliseconds.
+const FOUNDING_MS: u64 = 30_000;
+/// When all faults have stopped, all must be well in so many.
+const HEALING_MS: u64 = 20_000;
+/// After that, an idle cluster is watched for so many.
+const IDLE_MS: u64 = 1_500;
+/// A supervisor starts a frontend again after so many.
+const RESTART_MS: std::ops::RangeInclusive<u64> = 20..=1500;
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What did not hold, if anything.
+    pub violation: Option<String>,
+    /// What was counted.
+    pub counts: Vec<(String, u64)>,
+    /// Digest of the trace.
+    pub trace: u64,
+    /// Last lines of the trace.
+    pub last_lines: Vec<String>,
+}
+
+/// A host and what is on it.
+pub(super) struct Host {
+    pub disk: Disk,
+    pub identity: Option<Identity>,
+    pub process: Option<Process>,
+    /// Starts again at this time.
+    pub starts_at: Option<u64>,
+    /// Does not run until this time.
+    pub paused_until: Option<u64>,
+    pub paused_ms: u64,
+    pub skew_ms: Arc<AtomicI64>,
+    /// Its disk went back in time: it must refuse to start.
+    pub must_refuse: bool,
+    /// It refused, and is out for good.
+    pub lost: bool,
+}
+
+/// The world.
+pub struct World {
+    pub(super) context: Arc<Context>,
+    pub(super) plan: Plan,
+    pub(super) network: Arc<Network>,
+    pub(super) oracle: Arc<Mutex<Oracle>>,
+    pub(super) hosts: Vec<Host>,
+    doors: Doors,
+    clients: tokio::runtime::Runtime,
+    clients_epoch: Instant,
+    history: Arc<Mutex<History>>,
+    stop_clients: Arc<AtomicBool>,
+    /// Clients that have not ended.
+    asking: Arc<()>,
+    crash_rate: Arc<AtomicU64>,
+    runtime: Runtime,
+    module: Module,
+    starts: u64,
+}
+
+impl World {
+    /// Runs a seed from beginning to end.
+    pub fn run(seed: u64, mutation: Option<Mutation>, prints: bool) -> Outcome {
+        let context = Context::new(seed, mutation, prints);
+        let mut world = Self::new(seed, Arc::clone(&context));
+        world.live();
+        drop(world);
+        Outcome {
+            violation: context.violation(),
+            counts: context.counts().into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            trace: context.trace_digest(),
+            last_lines: context.last_lines(),
+        }
+    }
+
+    fn new(seed: u64, context: Arc<Context>) -> Self {
+        let plan = Plan::of(seed, &context.dice);
+        context.say(&format!("seed {seed}: {plan:?}"));
+        let network = Network::new(Arc::clone(&context));
+        let hosts: Vec<_> = (0..plan.hosts).map(|_| Host::new()).collect();
+        let disks = hosts.iter().map(|host| Arc::clone(&host.disk.log));
+        let oracle = Oracle::new(Arc::clone(&context), disks);
+        let (runtime, module) = if plan.wasm {
+            let runtime = Runtime::new(RuntimeOptions { read_slots: 8 }).expect("an engine");
+            let module = Module::component(&runtime, crate::modules::KV);
+            (runtime, module)
+        } else {
+            let module = Module::native();
+            (module.native_runtime(), module)
+        };
+        let clients = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without threads");
+        let clients_epoch = clients.block_on(async { Instant::now() });
+        Self {
+            doors: Arc::new(Mutex::new(vec![None; plan.hosts])),
+            context,
+            plan,
+            network,
+            oracle: Arc::new(Mutex::new(oracle)),
+            hosts,
+            clients,
+            clients_epoch,
+            history: Arc::default(),
+            stop_clients: Arc::default(),
+            asking: Arc::new(()),
+            crash_rate: Arc::default(),
+            runtime,
+            module,
+            starts: 0,
+        }
+    }
+
+    fn live(&mut self) {
+        if !self.found() {
+            return;
+        }
+        self.let_clients_in();
+        self.crash_rate.store(self.plan.crash_rate, Ordering::Relaxed);
+        let end = self.context.now_ms() + self.plan.chaos_ms;
+        self.network.set_weather(super::plan::weather(&self.context.dice));
+        while self.context.now_ms() < end {
+            if self.context.dice.chance(self.plan.fault_rate) {
+                faults::happen(self);
+            }
+            if !self.step() {
+                return;
+            }
+        }
+        if self.heal() {
+            self.check_at_the_end();
+        }
+    }
+
+    /// One step; false after a violation.
+    pub(super) fn step(&mut self) -> bool {
+        let now = self.context.tick();
+        self.context.count("steps");
+        self.network.deliver(now);
+        let mut order: Vec<_> = (0..self.hosts.len()).collect();
+        self.context.dice.shuffle(&mut order);
+        for host in order {
+            self.run_host(host, now);
+        }
+        let until = self.clients_epoch + Duration::from_millis(now);
+        self.clients.block_on(super::clients::until(until));
+        self.context.violation().is_none()
+    }
+
+    fn run_host(&mut self, at: usize, now: u64) {
+        let host = &mut self.hosts[at];
+        if host.starts_at.is_some_and(|starts| starts <= now) {
+            self.start(at);
+            return;
+        }
+        let Some(process) = &mut host.process else { return };
+        if let Some(until) = host.paused_until {
+            host.paused_ms += 1;
+            if now < until {
+                return;
+            }
+            host.paused_until = None;
+            process.jump(std::mem::take(&mut host.paused_ms));
+        }
+        let pulse = process.run();
+        let life = process.life();
+        if pulse == Pulse::Crashed {
+            self.crash(at, "in the middle of a write", true);
+            return;
+        }
+        match life {
+            Life::Starting => {}
+            Life::Running(running) => {
+                let status = running.cluster.node().watch().borrow().clone();
+                if let Some(why) = status.stopped {
+                    self.context.count("frontends that stopped by themselves");
+                    self.crash(at, &format!("it stopped: {why}"), true);
+                    return;
+                }
+                if status.is_leader {
+                    let node = running.cluster.node().id();
+                    let leader = quorate::types::LeaderId { term: status.term, node_id: node };
+                    self.oracle.lock().leads(at, leader);
+                }
+                let mut doors = self.doors.lock();
+                if doors[at].is_none() {
+                    doors[at] = Some(running);
+                }
+            }
+            Life::Refused(why) => self.refused(at, &why),
+        }
+    }
+
+    fn refused(&mut self, at: usize, why: &str) {
+        let host = &mut self.hosts[at];
+        if host.must_refuse {
+            self.context.count("old disks refused");
+            self.context.say(&format!("host {at} refuses its old disk: {why}"));
+            host.lost = true;
+            self.crash(at, "its disk is old", true);
+            self.hosts[at].starts_at = None;
+        } else if why.contains("simulated") {
+            self.crash(at, &format!("it could not start: {why}"), true);
+        } else {
+            self.context.violate(format!("host {at} refuses to start after a crash: {why}"));
+        }
+    }
+
+    /// Starts the frontend of a host.
+    pub(super) fn start(&mut self, at: usize) {
+        self.starts += 1;
+        let host = &mut self.hosts[at];
+        host.starts_at = None;
+        let Some(identity) = host.identity else { return };
+        self.context.say(&format!("host {at} starts"));
+        let birth = Birth {
+            host: at,
+            identity,
+            profile: Profile::Fast,
+            runtime: self.runtime.clone(),
+            start: self.starts,
+            crash_rate: Arc::clone(&self.crash_rate),
+            skew_ms: Arc::clone(&host.skew_ms),
+        };
+        host.process =
+            Some(Process::start(birth, &host.disk, &self.network, &self.oracle, &self.context));
+    }
+
+    /// Ends the frontend of a host. It starts again after a while.
+    pub(super) fn crash(&mut self, at: usize, why: &str, at_once: bool) {
+        let host = &mut self.hosts[at];
+        let Some(process) = host.process.take() else { return };
+        self.context.say(&format!("host {at} ends: {why}"));
+        self.doors.lock()[at] = None;
+        self.network.leave(at, at_once);
+        host.paused_until = None;
+        host.paused_ms = 0;
+        drop(process);
+        host.disk.crash(&self.context);
+        let now = self.context.now_ms();
+        host.starts_at = Some(now + self.context.dice.within(&RESTART_MS));
+    }
+
+    fn found(&mut self) -> bool {
+        let random = self.context.dice.next();
+        let first = founder(random);
+        self.hosts[0].identity = Some(first);
+        self.oracle.lock().is(0, first.node);
+        self.start(0);
+        if !self.until(FOUNDING_MS, "the founder serves", |world| world.serves(0)) {
+            return false;
+        }
+        let (hosts, module) = (self.plan.hosts, self.module.clone());
+        let Some(ids) = self.on(0, move |running| founding::register(running, hosts, module)) else {
+            return false;
+        };
+        let ids = match ids {
+            Ok(ids) => ids,
+            Err(failure) => {
+                self.context.violate(format!("founding failed: {failure}"));
+                return false;
+            }
+        };
+        for (at, node) in (1..).zip(ids) {
+            self.hosts[at].identity = Some(Identity { node, ..first });
+            self.oracle.lock().is(at, node);
+            self.start(at);
+        }
+        let all = self.plan.hosts;
+        let joined = |world: &Self| {
+            (0..all).all(|at| world.serves(at))
+                && world.running(0).is_some_and(|running| {
+                    let status = running.cluster.node().status();
+                    status.voters.len() == all && !status.is_joint
+                })
+        };
+        if !self.until(FOUNDING_MS, "all frontends vote", joined) {
+            return false;
+        }
+        let module = self.module.clone();
+        match self.on(0, move |running| founding::activate(running, module)) {
+            Some(Ok(())) => true,
+            Some(Err(failure)) => {
+                self.context.violate(format!("activation failed: {failure}"));
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn let_clients_in(&mut self) {
+        for id in 1..=self.plan.clients {
+            let client = Client {
+                id,
+                context: Arc::clone(&self.context),
+                doors: Arc::clone(&self.doors),
+                history: Arc::clone(&self.history),
+                keys: self.plan.keys,
+                think_ms: self.plan.think_ms.clone(),
+            };
+            let (stop, asking) = (Arc::clone(&self.stop_clients), Arc::clone(&self.asking));
+            self.clients.spawn(async move {
+                client.run(stop).await;
+                drop(asking);
+            });
+        }
+    }
+
+    /// Ends all faults and waits until all is well.
+    fn heal(&mut self) -> bool {
+        self.context.say("all faults end");
+        self.crash_rate.store(0, Ordering::Relaxed);
+        self.network.set_weather(Weather::calm());
+        self.network.heal();
+        let now = self.context.now_ms();
+        for host in &mut self.hosts {
+            *host.disk.mood.lock() = Mood::Takes(0..=1);
+            host.paused_until = host.paused_until.map(|_| now);
+            host.starts_at = host.starts_at.map(|_| now);
+        }
+        let healed_from = self.context.now_ms();
+        let since = self.history.lock().len();
+        // Everyone agrees on a leader, and clients are answered.
+        let well = |world: &Self| {
+            let living = world.living();
+            let leaders: Vec<_> =
+                living.iter().map(|at| world.running(*at)?.cluster.node().status().leader).collect();
+            leaders.iter().all(|leader| leader.is_some() && *leader == leaders[0])
+                && world.history.lock().len() > since + 20
+        };
+        if !self.until(HEALING_MS, "a leader is known and clients are answered", well) {
+            return false;
+        }
+        self.stop_clients.store(true, Ordering::Relaxed);
+        let settled = |world: &Self| {
+            if Arc::strong_count(&world.asking) > 1 {
+                return false;
+            }
+            let last = world.oracle.lock().last_committed();
+            world.living().iter().all(|at| {
+                world.running(*at).is_some_and(|running| running.cluster.machine().lsn().0 == last)
+            })
+        };
+        if !self.until(HEALING_MS, "all have applied all", settled) {
+            return false;
+        }
+        let took = self.context.now_ms() - healed_from;
+        self.context.say(&format!("healed after {took} ms"));
+        true
+    }
+
+    fn check_at_the_end(&mut self) {
+        // What every frontend answers, key by key, is checked like any other answer.
+        let keys: Vec<_> = self.oracle.lock().model.keys().cloned().collect();
+        for at in self.living() {
+            let (keys, context) = (keys.clone(), Arc::clone(&self.context));
+            let Some(operations) =
+                self.on(at, move |running| founding::read_all(running, at, keys, context))
+            else {
+                return;
+            };
+            for operation in operations {
+                if !matches!(operation.answer, Answer::Read { .. }) {
+                    self.context.violate(format!("no answer after healing: {operation:?}"));
+                }
+                self.history.lock().add(operation);
+            }
+        }
+        let idle_from = self.oracle.lock().last_committed();
+        for _ in 0..IDLE_MS {
+            if !self.step() {
+                return;
+            }
+        }
+        let wrote = self.oracle.lock().last_committed();
+        if wrote != idle_from {
+            self.context.violate(format!("an idle cluster wrote LSN {} to {wrote}", idle_from + 1));
+        }
+        let digests: Vec<_> = self
+            .living()
+            .into_iter()
+            .filter_map(|at| Some((at, self.running(at)?.cluster.machine().applied().digest)))
+            .collect();
+        if digests.iter().any(|(_, digest)| *digest != digests[0].1) {
+            self.context.violate(format!("digests differ at the end: {digests:?}"));
+        }
+        self.history.lock().check(&self.oracle.lock().model, &self.context);
+        self.context.say(&format!("the end, at LSN {wrote}"));
+    }
+
+    /// Hosts that are not lost.
+    pub(super) fn living(&self) -> Vec<usize> {
+        (0..self.hosts.len()).filter(|at| !self.hosts[*at].lost).collect()
+    }
+
+    /// The frontend of a host, if it serves.
+    pub(super) fn running(&self, at: usize) -> Option<super::frontend::Running> {
+        self.hosts[at].process.as_ref()?.running()
+    }
+
+    fn serves(&self, at: usize) -> bool {
+        self.running(at).is_some()
+    }
+
+    /// Steps until something holds; a violation if it does not in time.
+    fn until(&mut self, bound_ms: u64, what: &str, holds: impl Fn(&Self) -> bool) -> bool {
+        let end = self.context.now_ms() + bound_ms;
+        while !holds(self) {
+            if !self.step() {
+                return false;
+            }
+            if self.context.now_ms() >= end {
+                self.explain();
+                self.context.violate(format!("not within {bound_ms} ms: {what}"));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn explain(&self) {
+        for (at, host) in self.hosts.iter().enumerate() {
+            let status = self.running(at).map(|running| running.cluster.node().status());
+            let applied = self.running(at).map(|running| running.cluster.machine().lsn());
+            self.context.say(&format!(
+                "host {at}: lost {}, serves {}, applied {applied:?}, {status:?}",
+                host.lost,
+                status.is_some()
+            ));
+        }
+    }
+
+    /// Runs something on the runtime of a host, and steps until it is done.
+    fn on<T, F>(
+        &mut self,
+        at: usize,
+        work: impl FnOnce(super::frontend::Running) -> F,
+    ) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let Some(running) = self.running(at) else {
+            self.context.violate(format!("host {at} does not serve"));
+            return None;
+        };
+        let (done, mut result) = oneshot::channel();
+        let handle = running.handle().clone();
+        let future = work(running);
+        handle.spawn(async move {
+            let _ = done.send(future.await);
+        });
+        let end = self.context.now_ms() + FOUNDING_MS;
+        while self.context.now_ms() < end {
+            if let Ok(result) = result.try_recv() {
+                return Some(result);
+            }
+            if !self.step() {
+                return None;
+            }
+        }
+        self.explain();
+        self.context.violate(format!("host {at} did not finish in time"));
+        None
+    }
+
+    /// Which host leads, by its own account.
+    pub(super) fn leader(&self) -> Option<(usize, NodeId)> {
+        self.living().into_iter().find_map(|at| {
+            let running = self.running(at)?;
+            let leads = running.cluster.node().watch().borrow().is_leader;
+            leads.then(|| (at, running.cluster.node().id()))
+        })
+    }
+}
+
+impl Host {
+    fn new() -> Self {
+        Self {
+            disk: Disk::new(),
+            identity: None,
+            process: None,
+            starts_at: None,
+            paused_until: None,
+            paused_ms: 0,
+            skew_ms: Arc::default(),
+            must_refuse: false,
+            lost: false,
+        }
+    }
+}
