@@ -17,8 +17,8 @@ use super::frontend::{Asked, Connection, Running, Statement};
 use super::history::{Answer, History, Operation, Question};
 use super::model::response;
 
-/// Statements end after so many seconds, at the latest.
-const QUERY_TIMEOUT_S: u64 = 4;
+/// Statements end after so many seconds.
+const QUERY_TIMEOUT_S: std::ops::RangeInclusive<u64> = 1..=4;
 /// A client gives up its connection when nothing came for so long.
 const PATIENCE: Duration = Duration::from_secs(6);
 
@@ -101,9 +101,10 @@ impl Client {
         let (host, running) = dice.pick(&open);
         let connection = running.connect()?;
         let level = *dice.pick(&LEVELS);
+        let timeout_s = dice.within(&QUERY_TIMEOUT_S);
         for sql in [
             format!("SET read_consistency = '{level}'"),
-            format!("SET query_timeout = {QUERY_TIMEOUT_S}"),
+            format!("SET query_timeout = {timeout_s}"),
         ] {
             let (answer, answered) = oneshot::channel();
             connection.send(Asked { statement: Statement::Text(sql), answer }).ok()?;

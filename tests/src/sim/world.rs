@@ -35,6 +35,10 @@ const FOUNDING_MS: u64 = 30_000;
 const HEALING_MS: u64 = 20_000;
 /// After that, an idle cluster is watched for so many.
 const IDLE_MS: u64 = 1_500;
+/// A connected majority elects a leader in so many.
+const DEAF_MS: u64 = 10_000;
+/// How often that is tried, in millionths.
+const BRIDGE_RATE: u64 = 300_000;
 /// A supervisor starts a frontend again after so many.
 const RESTART_MS: std::ops::RangeInclusive<u64> = 20..=1500;
 
@@ -159,9 +163,57 @@ impl World {
                 return;
             }
         }
+        if self.context.dice.chance(BRIDGE_RATE) && !self.stand_a_deaf_leader() {
+            return;
+        }
         if self.heal() {
             self.check_at_the_end();
         }
+    }
+
+    /// The leader hears nobody, but one follower hears it: without that follower there is no
+    /// majority, so it must stop listening to a leader that has none, and a new one must be
+    /// elected while the links stay as they are.
+    fn stand_a_deaf_leader(&mut self) -> bool {
+        self.quieten();
+        let led = |world: &Self| {
+            let living = world.living();
+            living.iter().all(|at| world.serves(*at)) && world.leader().is_some()
+        };
+        if !self.until(HEALING_MS, "a leader is there, and all serve", led) {
+            return false;
+        }
+        let living = self.living();
+        let Some((leader, _)) = self.leader() else { return true };
+        let mut others: Vec<_> = living.into_iter().filter(|at| *at != leader).collect();
+        self.context.dice.shuffle(&mut others);
+        let needed = self.plan.hosts / 2 + 1;
+        // Too few may be left.
+        let Some(cut_off) = others.len().checked_sub(needed) else { return true };
+        let connected = &others[cut_off..];
+        let Some(listener) = connected.first() else { return true };
+        self.context.count("deaf leaders");
+        self.context.say(&format!("host {leader} leads and hears nobody; {listener} hears it"));
+        for at in 0..self.plan.hosts {
+            for to in (0..self.plan.hosts).filter(|to| *to != at) {
+                let stays = (connected.contains(&at) && connected.contains(&to))
+                    || (at == leader && to == *listener);
+                if !stays {
+                    self.network.cut(at, to);
+                }
+            }
+        }
+        let connected = connected.to_vec();
+        let replaced = move |world: &Self| {
+            connected.iter().any(|at| {
+                world.running(*at).is_some_and(|running| {
+                    let status = running.cluster.node().status();
+                    status.is_leader
+                        && status.quorum_age.is_some_and(|age| age < Duration::from_millis(500))
+                })
+            })
+        };
+        self.until(DEAF_MS, "a connected majority elects a leader", replaced)
     }
 
     /// One step; false after a violation.
@@ -338,8 +390,8 @@ impl World {
         }
     }
 
-    /// Ends all faults and waits until all is well.
-    fn heal(&mut self) -> bool {
+    /// Ends all faults.
+    fn quieten(&mut self) {
         self.context.say("all faults end");
         self.crash_rate.store(0, Ordering::Relaxed);
         self.network.set_weather(Weather::calm());
@@ -350,6 +402,11 @@ impl World {
             host.paused_until = host.paused_until.map(|_| now);
             host.starts_at = host.starts_at.map(|_| now);
         }
+    }
+
+    /// Ends all faults and waits until all is well.
+    fn heal(&mut self) -> bool {
+        self.quieten();
         let healed_from = self.context.now_ms();
         let since = self.history.lock().len();
         // Everyone agrees on a leader, and clients are answered.
