@@ -23,6 +23,7 @@
 
 mod apply;
 mod keys;
+mod mark;
 mod modules;
 mod position;
 mod registry;
@@ -51,6 +52,7 @@ pub use apply::{
     ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FRONTENDS_MAX,
     INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX,
 };
+pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};
 pub use position::DIGESTS_KEPT;
 pub use registry::{Activation, Active};

@@ -6,24 +6,32 @@
 //! the two consistent is one rule, and the caller's duty: *no state is committed before the log
 //! entries it comes from are durable here* ([`log::Log::wait_durable`]).
 //!
-//! Both sit behind a trait ([`log::LogDevice`], [`state::StateStore`]) with a twin in memory that
-//! has the same behaviour and a crash that a test decides on, so whole clusters run in one process.
+//! [`snapshots`] are the state as of one LSN in a directory of its own: what the log up to there may
+//! be given up for, and what a frontend gets that is too far behind.
+//!
+//! All sit behind a trait ([`log::LogDevice`], [`state::StateStore`], [`snapshots::Snapshots`]) with
+//! a twin in memory that has the same behaviour and a crash that a test decides on, so whole
+//! clusters run in one process.
 //!
 //! Every stored record carries a version and a checksum of our own, taken over its key too, so a
 //! record that a disk, a cache or a bug put in the wrong place is as damaged as one with a flipped
 //! bit. A damaged record is an error that names it; it is never served.
 
+pub mod crash;
 pub mod directory;
+mod folder;
 pub mod log;
 mod record;
+pub mod snapshots;
 pub mod space;
 pub mod state;
 
 pub use directory::{DataDirectory, DirectoryError, Identity};
 pub use log::{Log, LogError, LogOptions, RocksLogDevice};
 pub use record::Damage;
+pub use snapshots::{DirectorySnapshots, SnapshotError, Snapshots, StateMark};
 pub use space::{Level, Space, Watermarks};
-pub use state::{RocksState, RocksStateOptions, StateError, StateStore};
+pub use state::{Generations, RocksState, RocksStateOptions, StateError, StateStore};
 
 use std::fs::File;
 use std::io;

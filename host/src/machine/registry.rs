@@ -95,9 +95,7 @@ impl Registry {
     /// Reads the tables of a state and makes its active module ready.
     pub fn load(view: &dyn View, modules: &Modules) -> Result<Self, LoadError> {
         let mut tables = Self::default();
-        let cluster =
-            |row: &mut Reader<'_>| Ok((ClusterId::decode(row)?, Generation::decode(row)?));
-        tables.cluster = rows::find(view, &keys::CLUSTER, cluster)?;
+        tables.cluster = rows::find(view, &keys::CLUSTER, read_cluster)?;
         tables.newest_node =
             rows::find(view, &keys::NEWEST_NODE, NodeId::decode)?.unwrap_or_default();
         tables.membership =
@@ -232,7 +230,13 @@ pub fn pack_membership(stored: &StoredMembership) -> Bytes {
     })
 }
 
-fn read_membership(row: &mut Reader<'_>) -> Result<StoredMembership, DecodeError> {
+/// Whose state it is.
+pub fn read_cluster(row: &mut Reader<'_>) -> Result<(ClusterId, Generation), DecodeError> {
+    Ok((ClusterId::decode(row)?, Generation::decode(row)?))
+}
+
+/// What [`pack_membership`] packed.
+pub fn read_membership(row: &mut Reader<'_>) -> Result<StoredMembership, DecodeError> {
     let log_id = if row.flag()? { Some(decode_log_id(row)?) } else { None };
     Ok(StoredMembership::new(log_id, decode_membership(row)?))
 }

@@ -18,8 +18,7 @@ use crate::raft::{self, Node, NodeOptions, Profile};
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
-    DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions,
-    StateStore,
+    DataDirectory, Generations, Identity, Log, LogOptions, RocksLogDevice, RocksStateOptions,
 };
 use crate::types::{Frontend as Registered, FrontendKind, Ports};
 use crate::{grpc, http, mysql};
@@ -86,8 +85,8 @@ impl Frontend {
 
         let device = RocksLogDevice::open(&directory.log())?;
         let log = Log::open(device, LogOptions::default())?;
-        let state: Arc<dyn StateStore> =
-            Arc::new(RocksState::open(&directory.state(), RocksStateOptions::default())?);
+        let state = Generations::open(&directory.state(), RocksStateOptions::default())?;
+        let state = Arc::new(state);
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
             .map_err(StartError::Runtime)?
             .keeping(&directory.modules());

@@ -5,7 +5,8 @@
 //! lock       held as long as a process uses the directory; contains that process's id
 //! identity   which frontend of which cluster this is; absent until it is known
 //! log/       the log database
-//! state/     the state database
+//! state/     the state databases, and which of them is in force
+//! snapshots/ the state as of some LSN, and what is being received of one
 //! modules/   compiled modules, which can be made again
 //! ```
 //!
@@ -15,6 +16,7 @@
 mod lines;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -23,13 +25,13 @@ use std::path::{Path, PathBuf};
 use crate::types::{ClusterId, FrontendKind, Generation, NodeId};
 
 use super::sync_directory;
-use lines::Lines;
+pub(super) use lines::Lines;
 
-/// The layout that this version reads and writes.
-const FORMAT: u64 = 1;
+/// The layout that this version writes. It also reads [`upgrade::FROM`], and turns it into this.
+const FORMAT: u64 = 2;
 
 /// What a data directory is divided into.
-const FOLDERS: [&str; 3] = ["log", "state", "modules"];
+const FOLDERS: [&str; 4] = ["log", "state", "snapshots", "modules"];
 /// What may be in a directory that counts as empty: what a crash in [`DataDirectory::open`] leaves,
 /// and what a file system of its own comes with.
 const NOT_FOREIGN: [&str; 3] = ["lock", "format.new", "lost+found"];
@@ -93,17 +95,17 @@ impl DataDirectory {
     }
 
     fn open_existing(path: &Path) -> Result<Self, DirectoryError> {
-        let ours = match read_lines(path, "format")? {
-            Some(lines) => {
-                check_format(path, &lines)?;
-                true
-            }
-            None => false,
+        let found = match read_lines(path, "format")? {
+            Some(lines) => Some(check_format(path, &lines)?),
+            None => None,
         };
-        if !ours {
+        if found.is_none() {
             refuse_foreign(path)?;
         }
         let lock = take_lock(path)?;
+        if found.is_some_and(|found| found < FORMAT) {
+            upgrade::generations(path)?;
+        }
         for folder in FOLDERS {
             let folder = path.join(folder);
             match fs::create_dir(&folder) {
@@ -113,7 +115,7 @@ impl DataDirectory {
                 _ => {}
             }
         }
-        if !ours {
+        if found != Some(FORMAT) {
             write_lines(path, "format", &Lines::new([("format", FORMAT.to_string())]))?;
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -134,7 +136,12 @@ impl DataDirectory {
         self.path.join("modules")
     }
 
-    /// Where the state database is.
+    /// Where snapshots are.
+    pub fn snapshots(&self) -> PathBuf {
+        self.path.join("snapshots")
+    }
+
+    /// Where the state databases are.
     pub fn state(&self) -> PathBuf {
         self.path.join("state")
     }
@@ -183,7 +190,7 @@ impl Identity {
     }
 }
 
-fn check_format(path: &Path, lines: &Lines) -> Result<(), DirectoryError> {
+fn check_format(path: &Path, lines: &Lines) -> Result<u64, DirectoryError> {
     let found = lines.get("format").and_then(|text| text.parse().ok());
     let found: u64 = found.ok_or_else(|| DirectoryError::Damaged {
         path: path.join("format"),
@@ -191,8 +198,8 @@ fn check_format(path: &Path, lines: &Lines) -> Result<(), DirectoryError> {
     })?;
     let path = path.to_owned();
     match found {
-        FORMAT => Ok(()),
-        0..FORMAT => Err(DirectoryError::Older { path, found }),
+        upgrade::FROM..=FORMAT => Ok(found),
+        0..upgrade::FROM => Err(DirectoryError::Older { path, found }),
         _ => Err(DirectoryError::Newer { path, found }),
     }
 }
@@ -240,7 +247,8 @@ fn take_lock(path: &Path) -> Result<File, DirectoryError> {
     Ok(lock)
 }
 
-fn read_lines(directory: &Path, name: &str) -> Result<Option<Lines>, DirectoryError> {
+/// Reads a file of lines, if it is there.
+pub(super) fn read_lines(directory: &Path, name: &str) -> Result<Option<Lines>, DirectoryError> {
     let path = directory.join(name);
     match fs::read_to_string(&path) {
         Ok(text) => match Lines::parse(&text) {
@@ -252,7 +260,12 @@ fn read_lines(directory: &Path, name: &str) -> Result<Option<Lines>, DirectoryEr
     }
 }
 
-fn write_lines(directory: &Path, name: &str, lines: &Lines) -> Result<(), DirectoryError> {
+/// Puts a file of lines in the place of the old one, durably on return.
+pub(super) fn write_lines(
+    directory: &Path,
+    name: &str,
+    lines: &Lines,
+) -> Result<(), DirectoryError> {
     let path = directory.join(name);
     let new = directory.join(format!("{name}.new"));
     File::create(&new)

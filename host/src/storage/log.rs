@@ -54,6 +54,7 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use crate::storage::crash::crash_point;
 use crate::storage::record::Damage;
 use crate::types::{Entry, LogId, Lsn, Vote};
 
@@ -344,6 +345,7 @@ impl Log {
             return Err(self.closed());
         };
         self.ask(|state| state.append(entries, bytes, completion))?;
+        crash_point("log-queued");
         // The writer gives the room back.
         room.forget();
         Ok(())

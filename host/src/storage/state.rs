@@ -4,12 +4,14 @@
 //! back, never one without all after it. The log replays them. [`StateStore::flush`] and
 //! [`StateStore::checkpoint`] make what is committed durable.
 
+mod generations;
 mod memory;
 mod rocks;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use generations::Generations;
 pub use memory::MemoryState;
 pub use rocks::{RocksState, RocksStateOptions};
 
@@ -74,7 +76,7 @@ pub enum StateError {
 }
 
 impl StateError {
-    fn from_io(path: &Path, error: &io::Error) -> Self {
+    pub(super) fn from_io(path: &Path, error: &io::Error) -> Self {
         Self::Failed { path: path.display().to_string(), reason: error.to_string() }
     }
 }

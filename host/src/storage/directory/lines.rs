@@ -7,7 +7,7 @@ const CHECKSUM: &str = "checksum";
 
 /// Keys and values; none of them contains a line break.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lines(BTreeMap<String, String>);
+pub(in crate::storage) struct Lines(BTreeMap<String, String>);
 
 impl Lines {
     pub fn new<const N: usize>(pairs: [(&str, String); N]) -> Self {

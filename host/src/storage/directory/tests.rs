@@ -52,7 +52,10 @@ fn what_a_crash_in_open_leaves_is_no_obstacle() {
     fs::rename(dir.path().join("format"), dir.path().join("format.new")).unwrap();
     fs::create_dir(dir.path().join("lost+found")).unwrap();
     DataDirectory::open(dir.path()).unwrap();
-    assert_eq!(names(dir.path()), ["format", "lock", "log", "lost+found", "modules", "state"]);
+    assert_eq!(
+        names(dir.path()),
+        ["format", "lock", "log", "lost+found", "modules", "snapshots", "state"]
+    );
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn other_formats_are_refused_by_name() {
     let newer = rewrite(FORMAT + 1);
     assert!(matches!(newer, DirectoryError::Newer { found, .. } if found == FORMAT + 1));
     assert!(newer.to_string().contains("start a newer version"), "{newer}");
-    assert!(matches!(rewrite(FORMAT - 1), DirectoryError::Older { .. }));
+    assert!(matches!(rewrite(upgrade::FROM - 1), DirectoryError::Older { .. }));
     fs::write(dir.path().join("format"), "format=1\n").unwrap();
     assert!(matches!(DataDirectory::open(dir.path()), Err(DirectoryError::Damaged { .. })));
 }
@@ -89,7 +92,7 @@ fn absent_directories_are_created_with_their_parents() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a/b");
     let open = DataDirectory::open(&path).unwrap();
-    assert_eq!(names(&path), ["format", "lock", "log", "modules", "state"]);
+    assert_eq!(names(&path), ["format", "lock", "log", "modules", "snapshots", "state"]);
     assert_eq!((open.log(), open.state()), (path.join("log"), path.join("state")));
 }
 
@@ -126,4 +129,59 @@ fn an_edited_or_cut_identity_is_refused() {
     // Right checksum, but no sense.
     fs::write(&path, Lines::new([("node", "5".into())]).to_string()).unwrap();
     assert!(matches!(open.identity(), Err(DirectoryError::Damaged { .. })));
+}
+
+/// A data directory of format 1, whose state is in `state/` itself.
+fn of_format_1(path: &Path) {
+    drop(DataDirectory::open(path).unwrap());
+    fs::write(path.join("state/CURRENT"), "MANIFEST-000005").unwrap();
+    fs::write(path.join("state/000007.sst"), "pairs").unwrap();
+    fs::remove_dir(path.join("snapshots")).unwrap();
+    write_lines(path, "format", &Lines::new([("format", "1".to_owned())])).unwrap();
+}
+
+fn check_upgraded(path: &Path, moment: &str) {
+    let open = DataDirectory::open(path).unwrap();
+    assert_eq!(names(&open.state()), ["current", "gen-1"], "{moment}");
+    assert_eq!(names(&open.state().join("gen-1")), ["000007.sst", "CURRENT"], "{moment}");
+    assert!(read_lines(path, "format").unwrap().unwrap().get("format") == Some("2"), "{moment}");
+    assert!(!path.join("state.new").exists(), "{moment}");
+}
+
+#[test]
+fn format_1_is_upgraded_also_after_a_crash_at_any_step() {
+    for steps in 0..=4 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path();
+        of_format_1(path);
+        let (state, new) = (path.join("state"), path.join("state.new"));
+        // What a crash after so many steps leaves.
+        if steps >= 1 {
+            fs::create_dir(&new).unwrap();
+        }
+        if steps >= 2 {
+            fs::rename(&state, new.join("gen-1")).unwrap();
+        }
+        if steps >= 3 {
+            let lines = Lines::new([("number", "1".to_owned())]);
+            write_lines(&new, "current", &lines).unwrap();
+        }
+        if steps >= 4 {
+            fs::rename(&new, &state).unwrap();
+        }
+        check_upgraded(path, &format!("after {steps} steps"));
+        check_upgraded(path, "opened again");
+    }
+}
+
+#[test]
+fn an_upgrade_begins_again_when_the_old_version_ran_in_between() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    of_format_1(path);
+    // It found no state after the second step, and made a new one from the log, which then was
+    // never purged.
+    fs::create_dir_all(path.join("state.new/gen-1")).unwrap();
+    fs::write(path.join("state.new/gen-1/CURRENT"), "MANIFEST-000001").unwrap();
+    check_upgraded(path, "after the old version");
 }

@@ -14,6 +14,7 @@ use openraft::storage::{
 use openraft::type_config::TypeConfigExt;
 use openraft::{OptionalSend, RaftLogReader};
 
+use crate::storage::crash::crash_point;
 use crate::types::{Entry, LeaderId, LogId, TypeConfig, Vote};
 
 use super::{Log, READ_BYTES_MAX};
@@ -171,6 +172,8 @@ impl RaftLogStorage<TypeConfig> for Log {
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
-        Ok(self.ask(|state| state.purge(upto))?)
+        self.ask(|state| state.purge(upto))?;
+        crash_point("purge-asked");
+        Ok(())
     }
 }

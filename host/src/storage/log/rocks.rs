@@ -17,7 +17,7 @@ use rocksdb::{
     Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
-use crate::storage::sync_directory;
+use crate::storage::{crash, sync_directory};
 
 use super::device::{Change, DeviceError, Kept, LogDevice, Slot, entry_key};
 use super::error::LogError;
@@ -141,13 +141,24 @@ impl LogDevice for RocksLogDevice {
                 }
             }
         }
+        for (point, is_reached) in [("log-written", sync), ("purge-written", purged.is_some())] {
+            if is_reached && crash::is_planned(point) {
+                // Writing and syncing are one step but for a test that crashes in between.
+                self.db.write(batch).map_err(|e| self.rocks(e))?;
+                crash::crash_point(point);
+                return self.db.flush_wal(true).map_err(|e| self.rocks(e));
+            }
+        }
         let mut options = WriteOptions::default();
-        options.set_sync(sync);
+        // Files must not go before it is durable that they may.
+        options.set_sync(sync || purged.is_some());
         self.db.write_opt(batch, &options).map_err(|e| self.rocks(e))?;
         if let Some(upto) = purged {
+            crash::crash_point("purge-synced");
             // Whole files of purged entries need no compaction.
             let files = self.db.delete_file_in_range(entry_key(0), entry_key(upto));
             files.map_err(|e| self.rocks(e))?;
+            crash::crash_point("purge-done");
         }
         Ok(())
     }

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::storage::crash::crash_point;
+
 use super::Shared;
 use super::device::DeviceError;
 use super::error::LogError;
@@ -82,6 +84,12 @@ impl LogWriter {
             self.fence.lower(device, last)?;
         }
         device.write(group.changes, group.sync)?;
+        if group.durable.last != self.written.last {
+            crash_point("log-synced");
+        }
+        if group.durable.vote != self.written.vote {
+            crash_point("vote-synced");
+        }
         // A commit position is advice: only what the fence speaks of has to be synced before it.
         let moved = group.durable != self.written;
         self.written = group.durable;

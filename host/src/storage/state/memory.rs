@@ -48,15 +48,41 @@ impl MemoryState {
     /// When it cannot be read or is damaged.
     pub fn open_checkpoint(dir: &Path) -> Result<Self, StateError> {
         let record = fs::read(dir.join(FILE)).map_err(|e| StateError::from_io(dir, &e))?;
-        let map = unseal(FILE.as_bytes(), &record.into())
+        Self::of(&record.into(), &dir.display().to_string())
+    }
+
+    /// A state with the content of an [`image`](Self::image).
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn open_image(image: &Bytes) -> Result<Self, StateError> {
+        Self::of(image, "memory")
+    }
+
+    fn of(image: &Bytes, path: &str) -> Result<Self, StateError> {
+        let map = unseal(FILE.as_bytes(), image)
             .and_then(|payload| decode(&payload).map_err(Damage::from))
             .map_err(|damage| StateError::Damaged {
-                path: dir.display().to_string(),
+                path: path.to_owned(),
                 reason: damage.to_string(),
             })?;
         let map = Arc::new(map);
         let versions = Versions { seen: Arc::clone(&map), flushed: map, unflushed: Vec::new() };
         Ok(Self { versions: Mutex::new(versions) })
+    }
+
+    /// The state as of now in one piece of bytes: what a checkpoint has in its file.
+    pub fn image(&self) -> Bytes {
+        let seen = Arc::clone(&self.versions.lock().seen);
+        seal(FILE.as_bytes(), &encode(&seen)).into()
+    }
+
+    /// Puts the content of another state, durably, in the place of this one's. Views of the old
+    /// one stay as they are.
+    pub fn replace(&self, other: &Self) {
+        let map = Arc::clone(&other.versions.lock().seen);
+        let versions = Versions { seen: Arc::clone(&map), flushed: map, unflushed: Vec::new() };
+        *self.versions.lock() = versions;
     }
 
     /// The machine loses power: of the commits since the last flush the first `kept` survive.

@@ -15,6 +15,8 @@ use rocksdb::{
     Options, ReadOptions, WriteBatch,
 };
 
+use crate::storage::crash::crash_point;
+use crate::storage::folder::Folder;
 use crate::storage::record::{Damage, seal, unseal};
 use crate::types::{Range, Scan, View, ViewError};
 
@@ -52,9 +54,15 @@ impl Default for RocksStateOptions {
     }
 }
 
+/// The database and the folder that it is in: the one is closed before the other may go.
+pub(super) struct Database {
+    pub db: DB,
+    folder: Folder,
+}
+
 /// The state in a directory of its own.
 pub struct RocksState {
-    db: Arc<DB>,
+    database: Arc<Database>,
     path: PathBuf,
     /// The view of the last commit, once somebody asked for it.
     view: Mutex<Option<Arc<RocksView>>>,
@@ -68,7 +76,41 @@ impl RocksState {
     pub fn open(path: &Path, options: RocksStateOptions) -> Result<Self, StateError> {
         std::fs::create_dir_all(path).map_err(|e| StateError::from_io(path, &e))?;
         let db = DB::open(&rocks_options(options), path).map_err(|e| failed(path, &e))?;
-        Ok(Self { db: Arc::new(db), path: path.to_owned(), view: Mutex::new(None) })
+        Ok(Self::new(db, path))
+    }
+
+    /// Opens the state in `path` for reading; nothing in there is changed.
+    ///
+    /// # Errors
+    /// When there is none, or RocksDB finds its files damaged.
+    pub fn open_read_only(path: &Path, options: RocksStateOptions) -> Result<Self, StateError> {
+        let mut options = rocks_options(options);
+        options.create_if_missing(false);
+        let db = DB::open_for_read_only(&options, path, false).map_err(|e| failed(path, &e))?;
+        Ok(Self::new(db, path))
+    }
+
+    fn new(db: DB, path: &Path) -> Self {
+        let database = Database { db, folder: Folder::new(path.to_owned()) };
+        let path = path.to_owned();
+        Self { database: Arc::new(database), path, view: Mutex::new(None) }
+    }
+
+    /// Makes everything that is committed survive power loss, without moving it to table files.
+    ///
+    /// # Errors
+    /// When storage failed.
+    pub fn sync(&self) -> Result<(), StateError> {
+        self.db().flush_wal(true).map_err(|e| failed(&self.path, &e))
+    }
+
+    /// Removes the directory once the store and every view of it are dropped.
+    pub(in crate::storage) fn retire(&self) {
+        self.database.folder.retire();
+    }
+
+    fn db(&self) -> &DB {
+        &self.database.db
     }
 }
 
@@ -81,7 +123,7 @@ impl StateStore for RocksState {
         let mut view = self.view.lock();
         let view = view.get_or_insert_with(|| {
             Arc::new(RocksView {
-                snapshot: OwnedSnapshot::take(&self.db),
+                snapshot: OwnedSnapshot::take(&self.database),
                 path: self.path.display().to_string(),
             })
         });
@@ -99,17 +141,19 @@ impl StateStore for RocksState {
                 None => batch.delete(&key),
             }
         }
-        let result = self.db.write(batch).map_err(|e| failed(&self.path, &e));
+        crash_point("state-before-commit");
+        let result = self.db().write(batch).map_err(|e| failed(&self.path, &e));
+        crash_point("state-after-commit");
         *self.view.lock() = None;
         result
     }
 
     fn flush(&self) -> Result<(), StateError> {
-        self.db.flush().map_err(|e| failed(&self.path, &e))
+        self.db().flush().map_err(|e| failed(&self.path, &e))
     }
 
     fn checkpoint(&self, dir: &Path) -> Result<(), StateError> {
-        Checkpoint::new(&self.db)
+        Checkpoint::new(self.db())
             .and_then(|checkpoint| checkpoint.create_checkpoint(dir))
             .map_err(|e| failed(dir, &e))
     }

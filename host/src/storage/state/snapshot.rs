@@ -8,24 +8,26 @@ use std::sync::Arc;
 
 use rocksdb::{DB, Snapshot};
 
+use super::rocks::Database;
+
 /// A snapshot together with its database.
 pub(super) struct OwnedSnapshot {
     // Dropped in this order: the snapshot is released while the database is still open.
     snapshot: Snapshot<'static>,
-    _db: Arc<DB>,
+    _database: Arc<Database>,
 }
 
 impl OwnedSnapshot {
     /// The database as of now.
     #[allow(unsafe_code, reason = "the binding offers no snapshot that owns its database")]
-    pub(super) fn take(db: &Arc<DB>) -> Self {
-        let db = Arc::clone(db);
+    pub(super) fn take(database: &Arc<Database>) -> Self {
+        let database = Arc::clone(database);
         // SAFETY: the reference points into the heap allocation of the `Arc`, which does not move
-        // and lives as long as `_db`. `_db` is private, never replaced or handed out, and dropped
-        // after `snapshot`. The extended lifetime never leaves this struct: `get` shortens it to
+        // and lives as long as `_database`. That is private, never replaced or handed out, and
+        // dropped after `snapshot`. The extended lifetime never leaves this struct: `get` shortens it to
         // that of `&self`.
-        let borrowed: &'static DB = unsafe { &*Arc::as_ptr(&db) };
-        Self { snapshot: borrowed.snapshot(), _db: db }
+        let borrowed: &'static DB = unsafe { &(*Arc::as_ptr(&database)).db };
+        Self { snapshot: borrowed.snapshot(), _database: database }
     }
 
     /// The snapshot.
