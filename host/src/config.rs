@@ -13,6 +13,7 @@ mod keys;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use file::parse;
 pub use keys::{KEYS, Key};
@@ -54,8 +55,27 @@ pub struct Config {
     pub query_mem_limit: usize,
     /// What goes to standard error: a `tracing` filter. Default `info,openraft=warn`.
     pub sys_log_level: String,
+    /// When snapshots are taken and what of the log is kept behind them.
+    pub snapshots: SnapshotConfig,
     /// Free disk space in bytes below which writes are refused. Default 512 MiB.
     pub min_free_disk_bytes: u64,
+}
+
+/// When snapshots are taken, how fast they are sent, and what of the log is kept behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotConfig {
+    /// Bytes of log since the last one. Default 256 MiB.
+    pub log_bytes: u64,
+    /// Entries of log since the last one. Default 500,000.
+    pub log_entries: u64,
+    /// Time since the last one, if anything was applied. Default ten minutes.
+    pub interval: Duration,
+    /// Bytes per second of each transfer. Default 64 MiB.
+    pub bytes_per_second: u64,
+    /// Entries that are kept behind a snapshot, so that short absences need none. Default 100,000.
+    pub keep_entries: u64,
+    /// Bytes of log that are kept at most, whoever would still need them. Default 512 MiB.
+    pub keep_bytes: u64,
 }
 
 /// A configuration that cannot be used, in one line for a person.
@@ -107,6 +127,17 @@ impl Config {
             qe_max_connection: get("qe_max_connection").parsed("a number")?,
             query_mem_limit: get("query_mem_limit").parsed("a number of bytes")?,
             sys_log_level: get("sys_log_level").text().to_owned(),
+            snapshots: SnapshotConfig {
+                log_bytes: get("snapshot_log_bytes").parsed("a number of bytes")?,
+                log_entries: get("snapshot_log_entries").parsed("a number")?,
+                interval: Duration::from_secs(
+                    get("snapshot_interval_seconds").parsed("a number of seconds")?,
+                ),
+                bytes_per_second: get("snapshot_max_bytes_per_second")
+                    .parsed("a number of bytes")?,
+                keep_entries: get("log_retention_entries").parsed("a number")?,
+                keep_bytes: get("log_retention_bytes").parsed("a number of bytes")?,
+            },
             min_free_disk_bytes: get("min_free_disk_bytes").parsed("a number of bytes")?,
         };
         config.check_ports_differ(settings)?;

@@ -19,8 +19,7 @@
 //! - A command is reported as not run only if no log can hold it.
 //! - Clock and entropy enter here, as an entry's header, and nowhere below.
 //!
-//! Limits of this version: no snapshots, so the log is never purged, and a new frontend replays all
-//! of it. A voter that lost its data does not come back under its id.
+//! A voter that lost its data does not come back under its id.
 
 mod apply;
 mod config;
@@ -32,13 +31,14 @@ mod node;
 mod proposer;
 mod read_index;
 mod service;
+mod snapshot;
 mod state_machine;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use apply::{Apply, ApplyError};
+pub use apply::{Apply, ApplyError, LogBarrier};
 pub use config::Profile;
 pub use fence::{Fence, ROUTE_KEY};
 pub use leadership::{Leader, Leadership};
@@ -47,6 +47,7 @@ pub use node::{Defect, MemberError, Node, NodeOptions, NodeStatus, StartError};
 pub use proposer::{ProposeError, Proposer, Stamp};
 pub use read_index::{ReadError, ReadIndex};
 pub use service::{PeerService, Service};
+pub use snapshot::{IDLE_TIMEOUT, RATE_MAX, TRANSFERS_MAX};
 pub use state_machine::Place;
 
 type Raft = openraft::Raft<crate::types::TypeConfig, state_machine::StateMachine>;

@@ -7,6 +7,7 @@ mod apply;
 mod backend;
 mod error;
 mod listeners;
+mod snapshots;
 mod space;
 mod start;
 

@@ -71,6 +71,8 @@ impl Cluster {
             started_us: self.inner.started_us,
             version: VERSION.to_owned(),
             stalled: raft.stopped.or(raft.stalled).unwrap_or_default(),
+            snapshot_lsn: number(raft.snapshot_lsn),
+            purged_lsn: number(raft.purged_lsn),
         }
     }
 

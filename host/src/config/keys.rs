@@ -28,6 +28,12 @@ pub const KEYS: &[Key] = &[
     key("qe_max_connection", "4096", "most client sessions at once"),
     key("query_mem_limit", "268435456", "most bytes that one SELECT may take"),
     key("sys_log_level", "info,openraft=warn", "what goes to standard error: a log filter"),
+    key("snapshot_log_bytes", "268435456", "bytes of log after which a snapshot is taken"),
+    key("snapshot_log_entries", "500000", "entries of log after which a snapshot is taken"),
+    key("snapshot_interval_seconds", "600", "time after which one is taken if anything changed"),
+    key("snapshot_max_bytes_per_second", "67108864", "how fast a snapshot is sent at most"),
+    key("log_retention_entries", "100000", "entries of log that are kept behind a snapshot"),
+    key("log_retention_bytes", "536870912", "bytes of log that are kept at most"),
     key("min_free_disk_bytes", "536870912", "free disk space below which writes are refused"),
 ];
 

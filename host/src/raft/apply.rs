@@ -1,9 +1,14 @@
 //! What the state machine must offer to be driven by the log.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
 use crate::types::{BatchReply, Entry, LogId, StoredMembership};
+
+/// Comes back when everything that was asked of the log so far is durable here, removals too.
+pub type LogBarrier = Arc<dyn Fn() -> BoxFuture<'static, Result<(), ApplyError>> + Send + Sync>;
 
 /// Applies committed entries, in order, on one thread of its own. Calls may block, unless it runs
 /// [inline](super::Place::Inline).
@@ -30,6 +35,16 @@ pub trait Apply: Send + 'static {
     fn gate(&self, _last: LogId) -> BoxFuture<'static, Result<(), ApplyError>> {
         ready(Ok(())).boxed()
     }
+
+    /// What is awaited before a snapshot takes the state's place: entries that it contradicts must
+    /// be gone from the log for good by then.
+    fn barrier(&self) -> LogBarrier;
+
+    /// A snapshot has taken the state's place: reads it anew, so that it is visible.
+    ///
+    /// # Errors
+    /// Only for a fault of this frontend.
+    fn reload(&mut self) -> Result<(), ApplyError>;
 }
 
 /// This frontend cannot apply, for a reason that has nothing to do with the entries' meaning.

@@ -37,7 +37,7 @@ impl Profile {
     }
 }
 
-/// All settings of the consensus. What is not named here does not matter without snapshots.
+/// All settings of the consensus. What is not named here does not matter.
 pub(super) fn config(profile: Profile) -> Result<Config, ConfigError> {
     let (heartbeat, shortest, longest) = profile.timers_ms();
     Config {
@@ -69,11 +69,11 @@ pub(super) fn config(profile: Profile) -> Result<Config, ConfigError> {
         api_batch_capacity: 4096,
         // The sync in flight is the batching window; waiting longer only adds latency.
         api_batch_linger_ms: 0,
-        // Snapshots are not taken in this version, and so the log is never purged. The default
-        // would take ten a second.
+        // When to take a snapshot and what to purge is decided elsewhere, by bytes and time: the
+        // default would take ten snapshots a second.
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: 100_000,
-        purge_batch_size: 10_000,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        // openraft only hands it on; transfers have a limit on standing still, not on the whole.
         install_snapshot_timeout: 60_000,
         // Within this distance a learner counts as caught up.
         replication_lag_threshold: ENTRY_COMMANDS_MAX as u64,
@@ -97,6 +97,7 @@ mod tests {
             assert_eq!(config.enable_pre_vote, Some(true));
             assert_eq!(config.allow_log_reversion, None);
             assert_eq!(config.snapshot_policy, SnapshotPolicy::Never);
+            assert_eq!(config.max_in_snapshot_log_to_keep, u64::MAX);
             assert_eq!(config.quorum_loss_probe_interval, Some(2 * config.election_timeout_max));
             assert_eq!(profile.lease(), Duration::from_millis(config.election_timeout_max));
             assert!(config.election_timeout_min >= 3 * config.heartbeat_interval);

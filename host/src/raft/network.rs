@@ -1,8 +1,9 @@
 //! openraft's messages over gRPC, as the sender sees it.
 //!
-//! Three kinds of traffic to a peer, on two connections: appends go through one stream on the bulk
+//! Four kinds of traffic to a peer, on three connections: appends go through one stream on the bulk
 //! connection (see [`append`]), heartbeats, votes and transfers as single calls on the control
-//! connection, where no bulk can delay them. A peer that cannot be called is `Unreachable`, which
+//! connection, where no bulk can delay them, snapshots on their own (see
+//! [`snapshot`](super::snapshot)). A peer that cannot be called is `Unreachable`, which
 //! makes openraft pause before it tries again; nothing that failed is ever taken for an answer.
 
 mod append;
@@ -24,7 +25,7 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::{RPCTypes, RaftNetworkFactory, RaftNetworkV2, Snapshot};
+use openraft::{RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use quorate_wire::DecodeError;
 use tokio::time::timeout;
 use tonic::{Code, Response, Status};
@@ -33,9 +34,9 @@ pub use peers::{MESSAGE_BYTES_MAX, incoming, server};
 pub(super) use peers::{Peers, Remote};
 pub use transport::{Called, Dial, Tcp, Transport};
 
-use super::state_machine::no_snapshots;
+use super::snapshot::{self, Handle, Snapshot, Transfer};
 use super::wire;
-use crate::types::{LeaderId, NodeId, Peer, TypeConfig, Vote};
+use crate::types::{NodeId, Peer, TypeConfig, Vote};
 
 type Error = RPCError<TypeConfig>;
 
@@ -43,6 +44,7 @@ type Error = RPCError<TypeConfig>;
 pub(super) struct Network {
     pub own: NodeId,
     pub peers: Arc<Peers>,
+    pub transfer: Transfer,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -59,7 +61,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
 impl Network {
     fn sender(&self, target: NodeId, node: &Peer, purpose: Purpose) -> Sender {
-        Sender { own: self.own, target, remote: self.peers.get(target, &node.address), purpose }
+        let remote = self.peers.get(target, &node.address);
+        Sender { own: self.own, target, remote, purpose, transfer: self.transfer.clone() }
     }
 }
 
@@ -75,6 +78,7 @@ pub(super) struct Sender {
     target: NodeId,
     remote: Result<Arc<Remote>, String>,
     purpose: Purpose,
+    transfer: Transfer,
 }
 
 impl Sender {
@@ -116,7 +120,7 @@ fn malformed(error: DecodeError) -> Error {
 }
 
 impl RaftNetworkV2<TypeConfig> for Sender {
-    type SnapshotData = ();
+    type SnapshotData = Handle;
 
     async fn append_entries(
         &mut self,
@@ -173,12 +177,14 @@ impl RaftNetworkV2<TypeConfig> for Sender {
 
     async fn full_snapshot(
         &mut self,
-        _vote: Vote,
-        _snapshot: Snapshot<LeaderId, NodeId, Peer, ()>,
-        _cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        Err(StreamingError::Unreachable(Unreachable::new(&no_snapshots())))
+        let remote = self.remote.clone().map_err(Unreachable::from_string)?;
+        let transfer = self.transfer.clone();
+        snapshot::send(remote, transfer, vote, snapshot.snapshot, cancel).await
     }
 
     async fn transfer_leader(

@@ -1,6 +1,7 @@
 //! A frontend's part in the consensus: started, changed, watched and stopped here.
 
 mod member;
+mod snapshot;
 mod status;
 mod watch;
 
@@ -29,8 +30,10 @@ use super::network::{Dial, Network, Peers, Tcp};
 use super::proposer::{Packer, Proposer, Queue, Stamp};
 use super::read_index::{ReadIndex, Reads};
 use super::service::{PeerService, Service};
+use super::snapshot::{RATE_MAX, Receiver as SnapshotReceiver, Transfer};
 use super::state_machine::{Place, Stall, StateMachine};
-use crate::types::{BatchHeader, ClusterId, Generation, NodeId, TypeConfig};
+use crate::storage::Snapshots;
+use crate::types::{BatchHeader, ClusterId, Generation, Lsn, NodeId, TypeConfig};
 
 /// How long a stopping leader waits for its successor.
 const HANDOVER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -56,6 +59,8 @@ pub struct NodeOptions {
     pub dial: Arc<dyn Dial>,
     /// Where entries are applied.
     pub place: Place,
+    /// Most bytes per second of each snapshot that it sends.
+    pub snapshot_rate: u64,
     /// A defect that is put in on purpose, so that a simulation can show that it finds it.
     pub defect: Option<Defect>,
 }
@@ -76,9 +81,18 @@ impl NodeOptions {
     pub fn new(id: NodeId, cluster: ClusterId, generation: Generation, profile: Profile) -> Self {
         let stamp = || BatchHeader { time_us: now_us(), entropy: rand::random() };
         let client = rand::random();
-        let (stamp, dial) = (Arc::new(stamp), Arc::new(Tcp));
-        let place = Place::Thread;
-        Self { id, cluster, generation, profile, client, stamp, dial, place, defect: None }
+        Self {
+            id,
+            cluster,
+            generation,
+            profile,
+            client,
+            stamp: Arc::new(stamp),
+            dial: Arc::new(Tcp),
+            place: Place::Thread,
+            snapshot_rate: RATE_MAX,
+            defect: None,
+        }
     }
 }
 
@@ -118,6 +132,8 @@ pub struct Node {
     proposer: Proposer,
     reads: ReadIndex,
     service: Service,
+    snapshots: Arc<dyn Snapshots>,
+    stamp: Stamp,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -133,18 +149,20 @@ impl Node {
         options: NodeOptions,
         log: L,
         apply: impl Apply,
+        snapshots: Arc<dyn Snapshots>,
     ) -> Result<Self, StartError>
     where
         L: RaftLogStorage<TypeConfig>,
     {
-        let NodeOptions { id, cluster, generation, profile, .. } = options;
-        let NodeOptions { client, stamp, dial, place, defect, .. } = options;
+        let NodeOptions { id, cluster, generation, profile, client, .. } = options;
+        let NodeOptions { stamp, dial, place, snapshot_rate, defect, .. } = options;
         let votes_from = Instant::now() + profile.lease();
         let fence = Arc::new(Fence::new(cluster, generation, id));
         let peers = Arc::new(Peers::new(dial, fence.clone()));
         let (stalled, stall) = tokio::sync::watch::channel(None);
-        let state_machine = StateMachine::start(apply, place, stalled)?;
-        let network = Network { own: id, peers: peers.clone() };
+        let state_machine = StateMachine::start(apply, place, stalled, snapshots.clone())?;
+        let transfer = Transfer::new(snapshots.clone(), snapshot_rate);
+        let network = Network { own: id, peers: peers.clone(), transfer };
         let mut config = config(profile)?;
         match defect {
             Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
@@ -164,15 +182,18 @@ impl Node {
             queue: queue.clone(),
             peers: peers.clone(),
             leadership: leadership.clone(),
-            stamp,
+            stamp: stamp.clone(),
             discarded_is_refused: defect == Some(Defect::DiscardedIsRefused),
         };
+        let receiver =
+            SnapshotReceiver::new(raft.clone(), snapshots.clone(), (cluster, generation));
         let watch = watch::Watch { raft: raft.clone(), stall: stall.clone(), peers, publish };
         let service = Service {
             raft: raft.clone(),
             fence,
             queue,
             leadership: leadership.clone(),
+            receiver,
             votes_from,
         };
 
@@ -181,7 +202,19 @@ impl Node {
         tasks.spawn(stop.clone().run_until_cancelled_owned(packer.run()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(asking.run()));
         tasks.close();
-        Ok(Self { id, raft, leadership, stall, proposer, reads, service, stop, tasks })
+        Ok(Self {
+            id,
+            raft,
+            leadership,
+            stall,
+            proposer,
+            reads,
+            service,
+            snapshots,
+            stamp,
+            stop,
+            tasks,
+        })
     }
 
     /// This frontend's id.
@@ -212,7 +245,13 @@ impl Node {
     /// Where this frontend stands.
     pub fn status(&self) -> NodeStatus {
         let metrics = self.raft.metrics().borrow_watched().clone();
-        NodeStatus::of(&metrics, self.leadership.borrow().clone(), self.service.fence.refused())
+        let newest = self.snapshots.newest();
+        NodeStatus {
+            refused_calls: self.service.fence.refused(),
+            snapshot_lsn: newest.map(|newest| Lsn(newest.manifest().last.index)),
+            snapshot_bytes_received: self.service.receiver.bytes(),
+            ..NodeStatus::of(&metrics, self.leadership.borrow().clone())
+        }
     }
 
     /// Stops. A leader with a successor that has everything hands over first, which costs the

@@ -18,11 +18,13 @@ use super::fence::Fence;
 use super::leadership::Leadership;
 use super::network::MESSAGE_BYTES_MAX;
 use super::proposer::Queue;
+use super::snapshot::Receiver;
 use super::{Raft, forward, read_index, wire};
 use crate::proto::peer::peer_server::{Peer, PeerServer};
 use crate::proto::peer::{
     AppendReply, AppendRequest, ForwardReply, ForwardRequest, ReadIndexReply, ReadIndexRequest,
-    TransferLeaderReply, TransferLeaderRequest, VoteReply, VoteRequest as VoteMessage,
+    SnapshotPart, SnapshotReply, TransferLeaderReply, TransferLeaderRequest, VoteReply,
+    VoteRequest as VoteMessage,
 };
 use crate::types::TypeConfig;
 
@@ -36,6 +38,7 @@ pub struct Service {
     pub(super) fence: Arc<Fence>,
     pub(super) queue: Arc<Queue>,
     pub(super) leadership: watch::Receiver<Leadership>,
+    pub(super) receiver: Receiver,
     /// Before this moment no vote is granted.
     pub(super) votes_from: Instant,
 }
@@ -73,6 +76,7 @@ impl Service {
 impl Peer for Service {
     type AppendStream = Replies<AppendReply>;
     type ForwardStream = Replies<ForwardReply>;
+    type InstallSnapshotStream = Replies<SnapshotReply>;
 
     async fn append(
         &self,
@@ -138,6 +142,14 @@ impl Peer for Service {
         let (queue, leadership) = (self.queue.clone(), self.leadership.clone());
         let replies = forward::serve(request.into_inner(), queue, leadership);
         Ok(Response::new(Box::pin(replies)))
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<SnapshotPart>>,
+    ) -> Result<Response<Self::InstallSnapshotStream>, Status> {
+        self.fence.check(request.metadata())?;
+        Ok(Response::new(Box::pin(self.receiver.serve(request.into_inner()))))
     }
 
     async fn read_index(

@@ -9,20 +9,24 @@
 //! [`Stall`], and the frontend votes on but does not lead. A fault that cannot pass goes to
 //! openraft, which stops the frontend.
 //!
-//! Snapshots are neither taken nor installed in this version: the log is kept whole.
+//! A snapshot is installed between two runs, behind a barrier in the log, and then read anew by
+//! what applies.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use openraft::RaftSnapshotBuilder;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine, SnapshotMeta};
-use openraft::{RaftSnapshotBuilder, Snapshot};
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use super::apply::{Apply, ApplyError};
+use super::apply::{Apply, ApplyError, LogBarrier};
+use super::snapshot::{Handle, Snapshot, blocking, described};
+use crate::storage::Snapshots;
 use crate::types::{
     BatchReply, Entry, EntryPayload, LeaderId, LogId, NodeId, Peer, StoredMembership, TypeConfig,
 };
@@ -40,8 +44,24 @@ const STALL_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::
 pub(super) type Stall = Option<String>;
 
 struct Run {
-    entries: Vec<Entry>,
+    work: Work,
     done: oneshot::Sender<Result<Vec<BatchReply>, ApplyError>>,
+}
+
+/// What is done at once.
+enum Work {
+    Apply(Vec<Entry>),
+    /// A snapshot took the state's place.
+    Reload,
+}
+
+impl Work {
+    fn run(&self, apply: &mut dyn Apply) -> Result<Vec<BatchReply>, ApplyError> {
+        match self {
+            Self::Apply(entries) => apply.apply(entries),
+            Self::Reload => apply.reload().map(|()| Vec::new()),
+        }
+    }
 }
 
 /// Where entries are applied.
@@ -57,6 +77,8 @@ pub enum Place {
 pub(super) struct StateMachine {
     applied: (Option<LogId>, StoredMembership),
     outlet: Outlet,
+    barrier: LogBarrier,
+    snapshots: Arc<dyn Snapshots>,
 }
 
 enum Outlet {
@@ -68,56 +90,67 @@ enum Outlet {
 impl StateMachine {
     /// Starts the apply thread, if there is to be one. It ends when the state machine is dropped;
     /// then `stall` closes.
-    pub fn start(apply: impl Apply, place: Place, stall: watch::Sender<Stall>) -> io::Result<Self> {
-        let applied = apply.applied();
+    pub fn start(
+        apply: impl Apply,
+        place: Place,
+        stall: watch::Sender<Stall>,
+        snapshots: Arc<dyn Snapshots>,
+    ) -> io::Result<Self> {
+        let (applied, barrier) = (apply.applied(), apply.barrier());
         if place == Place::Inline {
-            return Ok(Self {
-                applied,
-                outlet: Outlet::Inline(Mutex::new(Box::new(apply)), stall),
-            });
+            let outlet = Outlet::Inline(Mutex::new(Box::new(apply)), stall);
+            return Ok(Self { applied, outlet, barrier, snapshots });
         }
         let (runs, queue) = channel();
         thread::Builder::new()
             .name("apply".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || apply_runs(apply, &queue, &stall))?;
-        Ok(Self { applied, outlet: Outlet::Thread(runs) })
+        Ok(Self { applied, outlet: Outlet::Thread(runs), barrier, snapshots })
     }
 
     async fn run(&mut self, entries: Vec<Entry>) -> io::Result<Vec<BatchReply>> {
         let count = entries.len();
-        let replies = match &mut self.outlet {
-            Outlet::Inline(apply, stall) => {
-                apply_here(&mut **apply.get_mut(), &entries, stall).await
-            }
-            Outlet::Thread(runs) => {
-                let (done, replies) = oneshot::channel();
-                runs.send(Run { entries, done }).map_err(|_| io::Error::other(THREAD_GONE))?;
-                replies.await.map_err(|_| io::Error::other(THREAD_GONE))?
-            }
-        };
-        let replies = replies.map_err(io::Error::other)?;
+        let replies = self.work(Work::Apply(entries)).await?;
         if replies.len() != count {
             return Err(io::Error::other("apply committed entries: replies are missing"));
         }
         Ok(replies)
     }
+
+    async fn reload(&mut self) -> io::Result<()> {
+        self.work(Work::Reload).await.map(drop)
+    }
+
+    async fn work(&mut self, work: Work) -> io::Result<Vec<BatchReply>> {
+        let replies = match &mut self.outlet {
+            Outlet::Inline(apply, stall) => work_here(&mut **apply.get_mut(), &work, stall).await,
+            Outlet::Thread(runs) => {
+                let (done, replies) = oneshot::channel();
+                runs.send(Run { work, done }).map_err(|_| io::Error::other(THREAD_GONE))?;
+                replies.await.map_err(|_| io::Error::other(THREAD_GONE))?
+            }
+        };
+        replies.map_err(io::Error::other)
+    }
 }
 
 const THREAD_GONE: &str = "apply committed entries: the apply thread ended";
 
-async fn apply_here(
+async fn work_here(
     apply: &mut dyn Apply,
-    entries: &[Entry],
+    work: &Work,
     stall: &watch::Sender<Stall>,
 ) -> Result<Vec<BatchReply>, ApplyError> {
     let mut pause = STALL_PAUSE.0;
     loop {
-        if let Some(last) = entries.last() {
+        if let Work::Apply(entries) = work
+            && let Some(last) = entries.last()
+        {
             let gate = apply.gate(last.log_id);
             gate.await?;
         }
-        match apply.apply(entries) {
+        match work.run(apply) {
             Err(error) if error.retryable => {
                 stall.send_replace(Some(error.message));
                 tokio::time::sleep(pause).await;
@@ -135,7 +168,7 @@ fn apply_runs(mut apply: impl Apply, queue: &Receiver<Run>, stall: &watch::Sende
     while let Ok(run) = queue.recv() {
         let mut pause = STALL_PAUSE.0;
         let result = loop {
-            match apply.apply(&run.entries) {
+            match run.work.run(&mut apply) {
                 Err(error) if error.retryable => {
                     tracing::error!(%error, "applying is stalled");
                     stall.send_replace(Some(error.message));
@@ -162,8 +195,8 @@ fn size(entry: &Entry) -> usize {
 }
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
-    type SnapshotData = ();
-    type SnapshotBuilder = NoSnapshots;
+    type SnapshotData = Handle;
+    type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
         Ok(self.applied.clone())
@@ -201,41 +234,44 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(())
     }
 
-    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<NoSnapshots> {
-        force.then_some(NoSnapshots)
+    /// Nothing to do while it runs: a snapshot is made by [`Node`](super::Node) and is there when
+    /// openraft is told to look for it.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
+        let is_there = force || self.snapshots.newest().is_some();
+        is_there.then(|| Builder(Arc::clone(&self.snapshots)))
     }
 
-    async fn get_snapshot_builder(&mut self) -> NoSnapshots {
-        NoSnapshots
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder(Arc::clone(&self.snapshots))
     }
 
     async fn install_snapshot(
         &mut self,
-        _meta: &SnapshotMeta<LeaderId, NodeId, Peer>,
-        _snapshot: (),
+        meta: &SnapshotMeta<LeaderId, NodeId, Peer>,
+        snapshot: Handle,
     ) -> io::Result<()> {
-        Err(no_snapshots())
+        (self.barrier)().await.map_err(io::Error::other)?;
+        blocking(&self.snapshots, move |snapshots| snapshots.install(&*snapshot)).await?;
+        self.reload().await?;
+        self.applied = (meta.last_log_id, meta.last_membership.clone());
+        Ok(())
     }
 
-    async fn get_current_snapshot(
-        &mut self,
-    ) -> io::Result<Option<Snapshot<LeaderId, NodeId, Peer, ()>>> {
-        Ok(None)
-    }
-}
-
-/// Stands where a snapshot builder will be: refuses with a clear error.
-pub(super) struct NoSnapshots;
-
-impl RaftSnapshotBuilder<TypeConfig> for NoSnapshots {
-    type SnapshotData = ();
-
-    async fn build_snapshot(&mut self) -> io::Result<Snapshot<LeaderId, NodeId, Peer, ()>> {
-        Err(no_snapshots())
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+        Ok(self.snapshots.newest().map(described))
     }
 }
 
-/// What asking for a snapshot gets.
-pub(super) fn no_snapshots() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "snapshots are not supported in this version")
+/// Gives openraft the newest snapshot. Only at a start that finds none does it make one.
+pub(super) struct Builder(Arc<dyn Snapshots>);
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = Handle;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        if let Some(newest) = self.0.newest() {
+            return Ok(described(newest));
+        }
+        Ok(described(blocking(&self.0, |snapshots| snapshots.build(0)).await?))
+    }
 }

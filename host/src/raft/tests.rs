@@ -7,4 +7,5 @@ mod failover;
 mod ledger;
 mod memory_log;
 mod proxy;
+mod snapshots;
 mod traffic;

@@ -1,10 +1,12 @@
 //! Machine and log put together: the state is never ahead of the log on this disk.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::machine::{Applier, Machine};
-use crate::raft::{Apply, ApplyError};
+use crate::raft::{Apply, ApplyError, LogBarrier};
 use crate::runtime::Fault;
 use crate::storage::Log;
 use crate::types::{BatchReply, Entry, LogId, Lsn, StoredMembership};
@@ -46,5 +48,24 @@ impl Apply for Gated {
             durable.map_err(|error| ApplyError { retryable: false, message: error.to_string() })
         }
         .boxed()
+    }
+
+    fn barrier(&self) -> LogBarrier {
+        let log = self.log.clone();
+        Arc::new(move || {
+            let log = log.clone();
+            async move {
+                let settled = log.barrier().await;
+                settled.map_err(|error| ApplyError { retryable: false, message: error.to_string() })
+            }
+            .boxed()
+        })
+    }
+
+    fn reload(&mut self) -> Result<(), ApplyError> {
+        let reloaded = self.applier.reload();
+        reloaded.map_err(|fault| ApplyError { retryable: true, message: fault.to_string() })?;
+        self.log.set_applied(self.machine.applied().lsn);
+        Ok(())
     }
 }

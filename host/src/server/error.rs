@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cluster::bootstrap::JoinError;
 use crate::config::ConfigError;
 use crate::machine::OpenError;
-use crate::storage::{DirectoryError, LogError, StateError};
+use crate::storage::{DirectoryError, LogError, SnapshotError, StateError};
 
 /// Why a frontend did not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,9 @@ pub enum StartError {
     /// The state database cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Snapshots cannot be kept.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotError),
     /// The state cannot be used.
     #[error(transparent)]
     Machine(#[from] OpenError),

@@ -9,16 +9,18 @@ use tokio_util::task::TaskTracker;
 
 use super::apply::Gated;
 use super::listeners::Listeners;
+use super::snapshots::Keeper;
 use super::{Services, StartError, space};
 use crate::cluster::bootstrap::FOUNDER;
 use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
 use crate::config::{Config, ElectionProfile};
-use crate::machine::Machine;
+use crate::machine::{Machine, read_mark};
 use crate::raft::{self, Node, NodeOptions, Profile};
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
-    DataDirectory, Generations, Identity, Log, LogOptions, RocksLogDevice, RocksStateOptions,
+    DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, RocksLogDevice,
+    RocksStateOptions, Snapshots,
 };
 use crate::types::{Frontend as Registered, FrontendKind, Ports};
 use crate::{grpc, http, mysql};
@@ -90,16 +92,19 @@ impl Frontend {
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
             .map_err(StartError::Runtime)?
             .keeping(&directory.modules());
+        let snapshots: Arc<dyn Snapshots> =
+            Arc::new(DirectorySnapshots::open(&directory.snapshots(), state.clone(), read_mark)?);
         let (machine, applier) = Machine::open(state, runtime)?;
         let profile = match config.election_profile {
             ElectionProfile::Fast => Profile::Fast,
             ElectionProfile::Lan => Profile::Lan,
             ElectionProfile::Wan => Profile::Wan,
         };
-        let node_options =
+        let mut node_options =
             NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
+        node_options.snapshot_rate = config.snapshots.bytes_per_second;
         let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
-        let node = Node::start(node_options, log.clone(), gated).await?;
+        let node = Node::start(node_options, log.clone(), gated, snapshots).await?;
         let address = registered.address();
         let started_us = wall_clock_us().cast_unsigned();
         let cluster = Cluster::new(identity, registered, machine, node, started_us);
@@ -123,6 +128,9 @@ impl Frontend {
         let (path, low_bytes) = (config.meta_dir.clone(), config.min_free_disk_bytes);
         let (proposer, token) = (cluster.node().proposer(), tasks.clone());
         background.spawn(async move { space::watch(&path, low_bytes, proposer, token).await });
+
+        let keeper = Keeper { cluster: cluster.clone(), log: log.clone(), rules: config.snapshots };
+        background.spawn(keeper.run(tasks.clone()));
 
         let draining = CancellationToken::new();
         let services: Arc<dyn Backend> =

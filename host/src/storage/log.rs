@@ -31,6 +31,7 @@ mod layout;
 mod raft;
 mod rocks;
 mod sim;
+mod sizes;
 mod state;
 mod tail;
 #[cfg(test)]
@@ -198,6 +199,17 @@ impl Log {
         let durable = state.durable;
         state.tail.set_applied(lsn.0);
         state.tail.evict(durable);
+    }
+
+    /// About how many bytes the entries after this one have.
+    pub fn bytes_after(&self, lsn: Lsn) -> u64 {
+        self.state().sizes.since(lsn.0.saturating_add(1))
+    }
+
+    /// The first entry of the longest tail of the log that has at most about `bytes`; the next
+    /// entry's when even the last one has more.
+    pub fn start_of_tail(&self, bytes: u64) -> Lsn {
+        Lsn(self.state().sizes.start_of_tail(bytes))
     }
 
     /// Whether the log still takes operations.

@@ -31,6 +31,7 @@ pub(in crate::raft) struct Remote {
     route: AsciiMetadataValue,
     bulk: PeerClient<Wire>,
     control: PeerClient<Wire>,
+    snapshots: PeerClient<Wire>,
 }
 
 impl Remote {
@@ -48,7 +49,13 @@ impl Remote {
                     .max_encoding_message_size(MESSAGE_BYTES_MAX),
             )
         };
-        Ok(Self { address: address.to_owned(), route, bulk: client()?, control: client()? })
+        Ok(Self {
+            address: address.to_owned(),
+            route,
+            bulk: client()?,
+            control: client()?,
+            snapshots: client()?,
+        })
     }
 
     /// For streams of entries and commands.
@@ -59,6 +66,11 @@ impl Remote {
     /// For small calls that must not wait.
     pub fn control(&self) -> PeerClient<Wire> {
         self.control.clone()
+    }
+
+    /// For snapshots, which take long and must not be in the way of entries.
+    pub fn snapshots(&self) -> PeerClient<Wire> {
+        self.snapshots.clone()
     }
 
     /// A call to this peer, with its route.

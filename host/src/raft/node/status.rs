@@ -43,14 +43,17 @@ pub struct NodeStatus {
     pub stopped: Option<String>,
     /// How many calls were refused because they were meant for another frontend.
     pub refused_calls: u64,
+    /// The last entry in its newest snapshot.
+    pub snapshot_lsn: Option<Lsn>,
+    /// The last entry that was purged from its log.
+    pub purged_lsn: Option<Lsn>,
+    /// Bytes of snapshots that it received since it started.
+    pub snapshot_bytes_received: u64,
 }
 
 impl NodeStatus {
-    pub(super) fn of(
-        metrics: &RaftMetrics<TypeConfig>,
-        known: Leadership,
-        refused_calls: u64,
-    ) -> Self {
+    /// What openraft knows of it.
+    pub(super) fn of(metrics: &RaftMetrics<TypeConfig>, known: Leadership) -> Self {
         let lsn = |id: LogId| Lsn(id.index);
         let matched = metrics.replication.iter().flatten();
         let heard = metrics.heartbeat.iter().flatten();
@@ -71,7 +74,10 @@ impl NodeStatus {
             quorum_age: metrics.last_quorum_acked.map(|at| at.elapsed()),
             stalled: known.stalled,
             stopped: known.stopped,
-            refused_calls,
+            refused_calls: 0,
+            snapshot_lsn: metrics.snapshot.map(lsn),
+            purged_lsn: metrics.purged.map(lsn),
+            snapshot_bytes_received: 0,
         }
     }
 }

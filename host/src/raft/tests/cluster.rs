@@ -15,6 +15,9 @@ use crate::types::{ClusterId, Generation, NodeId};
 /// How long anything may take that must happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Slow enough for a test to be there while a snapshot of some megabytes is sent.
+const SNAPSHOT_RATE: u64 = 8 << 20;
+
 pub(super) fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
@@ -79,8 +82,10 @@ async fn run(
     log: &MemoryLog,
     ledger: &Ledger,
 ) -> (Node, JoinHandle<()>) {
-    let options = NodeOptions::new(NodeId(id), ClusterId(1), Generation(1), profile);
-    let node = Node::start(options, log.clone(), ledger.clone()).await.unwrap();
+    let mut options = NodeOptions::new(NodeId(id), ClusterId(1), Generation(1), profile);
+    options.snapshot_rate = SNAPSHOT_RATE;
+    let (log, snapshots) = (log.clone(), ledger.snapshots());
+    let node = Node::start(options, log, ledger.clone(), snapshots).await.unwrap();
     let serving = server().add_service(node.service()).serve_with_incoming(incoming(listener));
     (node, tokio::spawn(async move { serving.await.unwrap() }))
 }

@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
 use super::cluster::{Cluster, Member, PATIENCE, soon, until};
-use super::ledger::note;
+use super::ledger::{Ledger, note};
 use crate::raft::network::{Network, Peers};
+use crate::raft::snapshot::Transfer;
 use crate::raft::{ApplyError, Fence, MemberError, Profile, ProposeError, ReadError, Tcp};
 use crate::types::{ClusterId, Generation, NodeId, Outcome, Peer, Vote};
 
@@ -208,6 +209,8 @@ async fn a_peer_that_cannot_be_reached_grants_nothing() {
 async fn sender(own: u64, address: &str) -> impl RaftNetworkV2<crate::types::TypeConfig> {
     let own = NodeId(own);
     let fence = Arc::new(Fence::new(ClusterId(1), Generation(1), own));
-    let mut network = Network { own, peers: Arc::new(Peers::new(Arc::new(Tcp), fence)) };
+    let transfer = Transfer::new(Ledger::default().snapshots(), 1);
+    let peers = Arc::new(Peers::new(Arc::new(Tcp), fence));
+    let mut network = Network { own, peers, transfer };
     network.new_client(NodeId(3), &Peer { address: address.to_owned() }).await
 }

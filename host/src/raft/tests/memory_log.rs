@@ -22,6 +22,7 @@ struct Content {
     entries: BTreeMap<u64, Entry>,
     vote: Option<Vote>,
     committed: Option<LogId>,
+    purged: Option<LogId>,
 }
 
 impl RaftLogReader<TypeConfig> for MemoryLog {
@@ -53,8 +54,10 @@ impl RaftLogStorage<TypeConfig> for MemoryLog {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
-        let last_log_id = self.0.lock().entries.last_key_value().map(|(_, entry)| entry.log_id);
-        Ok(LogState { last_purged_log_id: None, last_log_id })
+        let content = self.0.lock();
+        let last_log_id = content.entries.last_key_value().map(|(_, entry)| entry.log_id);
+        let last_purged_log_id = content.purged;
+        Ok(LogState { last_purged_log_id, last_log_id: last_log_id.max(last_purged_log_id) })
     }
 
     async fn get_log_reader(&mut self) -> Self {
@@ -91,7 +94,10 @@ impl RaftLogStorage<TypeConfig> for MemoryLog {
         Ok(())
     }
 
-    async fn purge(&mut self, _upto: LogId) -> io::Result<()> {
-        Err(io::Error::other("this log is never purged"))
+    async fn purge(&mut self, upto: LogId) -> io::Result<()> {
+        let mut content = self.0.lock();
+        content.purged = content.purged.max(Some(upto));
+        content.entries.retain(|index, _| *index > upto.index);
+        Ok(())
     }
 }

@@ -43,7 +43,11 @@ impl Services {
             ClusterStatement::ModifyFrontendHost { .. } => {
                 Err(later("ALTER SYSTEM MODIFY FRONTEND HOST"))
             }
-            ClusterStatement::CreateImage => Err(later("ALTER SYSTEM CREATE IMAGE")),
+            ClusterStatement::CreateImage => {
+                let taken = self.cluster.node().take_snapshot().await;
+                let lsn = taken.map_err(|error| refused(error.to_string()))?;
+                Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
+            }
             ClusterStatement::SetConfig(properties) => Err(set_config(&properties)),
         }
     }

@@ -76,6 +76,8 @@ pub struct Kept {
     pub first: Option<u64>,
     /// Highest index of an entry, and its record.
     pub last: Option<(u64, Bytes)>,
+    /// About how many bytes all entries take.
+    pub bytes: u64,
 }
 
 /// Keeps the log's records.

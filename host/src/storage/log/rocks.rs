@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rocksdb::properties::ESTIMATE_LIVE_DATA_SIZE as LIVE_DATA_SIZE;
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, IteratorMode, LogLevel,
     Options, ReadOptions, WriteBatch, WriteOptions,
@@ -120,7 +121,10 @@ impl LogDevice for RocksLogDevice {
         }
         let first = self.entries(0..u64::MAX, IteratorMode::Start).next().transpose()?;
         let last = self.entries(0..u64::MAX, IteratorMode::End).next().transpose()?;
-        Ok(Kept { slots, first: first.map(|(index, _)| index), last })
+        // Opening has moved everything to table files.
+        let bytes = self.db.property_int_value(LIVE_DATA_SIZE).map_err(|e| self.rocks(e))?;
+        let first = first.map(|(index, _)| index);
+        Ok(Kept { slots, first, last, bytes: bytes.unwrap_or(0) })
     }
 
     fn write(&self, changes: Vec<Change>, sync: bool) -> Result<(), DeviceError> {

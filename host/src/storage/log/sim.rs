@@ -172,6 +172,7 @@ impl LogDevice for SimLogDevice {
             slots: slots.iter().map(|(slot, record)| (*slot, record.clone())).collect(),
             first: entries.keys().next().copied(),
             last: entries.last_key_value().map(|(index, record)| (*index, record.clone())),
+            bytes: entries.values().map(|record| record.len() as u64).sum(),
         })
     }
 

@@ -9,7 +9,8 @@ use super::device::{DeviceError, Kept, Slot};
 use super::error::LogError;
 use super::fence::Durable;
 use super::group::{self, Completion, Operation, Queued};
-use super::layout::{unseal_entry, unseal_position, unseal_vote};
+use super::layout::{entry_size, unseal_entry, unseal_position, unseal_vote};
+use super::sizes::Sizes;
 use super::tail::{Tail, TailLimits};
 
 /// Whether the log takes operations.
@@ -45,6 +46,7 @@ pub(super) struct State {
     /// Index of the first entry or, when there is none, of the next one.
     first: u64,
     pub tail: Tail,
+    pub sizes: Sizes,
     /// Counts truncations and purges.
     pub removals: u64,
 }
@@ -111,6 +113,7 @@ impl State {
             last,
             first,
             tail: Tail::new(next, limits),
+            sizes: Sizes::new(first, next, kept.bytes),
             removals: 0,
         })
     }
@@ -153,6 +156,7 @@ impl State {
         self.last = entries.last().map(|entry| entry.log_id).or(self.last);
         for entry in &entries {
             self.tail.push(entry.clone(), self.asked + 1);
+            self.sizes.push(entry.log_id.index, entry_size(entry) as u64);
         }
         self.ask(Operation::Append(entries), bytes, Some(completion));
         Ok(())
@@ -187,6 +191,7 @@ impl State {
         }
         self.last = kept;
         self.tail.truncate(next);
+        self.sizes.truncate(next);
         self.removals += 1;
         self.ask(Operation::Truncate(kept), 0, None);
         Ok(())
@@ -203,6 +208,7 @@ impl State {
         }
         self.first = self.first.max(upto.index + 1);
         self.tail.purge(upto.index + 1);
+        self.sizes.purge(upto.index + 1);
         self.removals += 1;
         self.ask(Operation::Purge(upto), 0, None);
         Ok(())

@@ -1,0 +1,83 @@
+//! Takes snapshots and purges the log, by bytes, entries and time.
+//!
+//! Each frontend does it for itself. Nothing that another one lacks holds it up: whoever needs what
+//! is gone gets a snapshot. Building runs beside applying, one at a time. A snapshot that could not
+//! be made is tried again later, and the log grows meanwhile.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::Cluster;
+use crate::config::SnapshotConfig;
+use crate::storage::Log;
+use crate::types::Lsn;
+
+/// Between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// After a snapshot could not be made.
+const FAILURE_PAUSE: Duration = Duration::from_secs(30);
+/// Purging a few entries is not worth an fsync: so many at least, or a tenth of what is kept.
+const PURGE_ENTRIES_MIN: u64 = 1000;
+
+/// Looks after the snapshots of one frontend.
+pub(super) struct Keeper {
+    pub cluster: Cluster,
+    pub log: Log,
+    pub rules: SnapshotConfig,
+}
+
+impl Keeper {
+    /// Runs until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut last_taken = Instant::now();
+        while !stop.is_cancelled() {
+            let mut pause = LOOK_INTERVAL;
+            if self.is_due(last_taken.elapsed()) {
+                match self.cluster.node().take_snapshot().await {
+                    Ok(lsn) => {
+                        tracing::info!(%lsn, "took a snapshot");
+                        last_taken = Instant::now();
+                    }
+                    Err(error) => {
+                        tracing::error!("take a snapshot: {error}");
+                        pause = FAILURE_PAUSE;
+                    }
+                }
+            }
+            if let Some(upto) = self.dispensable()
+                && let Err(error) = self.cluster.node().purge(upto).await
+            {
+                tracing::warn!("purge the log: {error}");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    fn is_due(&self, since_last: Duration) -> bool {
+        let applied = self.cluster.machine().lsn();
+        let newest = self.cluster.node().status().snapshot_lsn.unwrap_or_default();
+        let entries = applied.0.saturating_sub(newest.0);
+        entries > 0
+            && (entries >= self.rules.log_entries
+                || self.log.bytes_after(newest) >= self.rules.log_bytes
+                || since_last >= self.rules.interval)
+    }
+
+    /// Up to where the log may go, if that is worth it.
+    fn dispensable(&self) -> Option<Lsn> {
+        let status = self.cluster.node().status();
+        let (newest, applied) = (status.snapshot_lsn?.0, self.cluster.machine().lsn().0);
+        let purged = status.purged_lsn.unwrap_or_default().0;
+        let by_entries = applied.saturating_sub(self.rules.keep_entries);
+        let by_bytes = self.log.start_of_tail(self.rules.keep_bytes).0.saturating_sub(1);
+        let upto = by_entries.max(by_bytes).min(newest);
+        let batch = PURGE_ENTRIES_MIN.min(self.rules.keep_entries / 10 + 1);
+        let is_over = by_bytes > purged;
+        (upto > purged && (is_over || upto - purged >= batch)).then_some(Lsn(upto))
+    }
+}
