@@ -2,6 +2,7 @@
 
 mod catalog;
 mod component;
+mod crashes;
 mod failover;
 mod hot_swap;
 mod refusals;

@@ -29,6 +29,7 @@ pub struct Frontend {
     ports: [u16; 4],
     helper: Option<String>,
     module: Option<PathBuf>,
+    settings: Vec<String>,
     child: Option<Child>,
 }
 
@@ -40,7 +41,19 @@ impl Frontend {
     pub fn new(dir: &Path, helper: Option<String>, module: Option<&str>) -> Self {
         std::fs::create_dir_all(dir).expect("a test may create folders");
         let module = module.map(PathBuf::from);
-        Self { dir: dir.to_owned(), ports: free_ports(), helper, module, child: None }
+        Self {
+            dir: dir.to_owned(),
+            ports: free_ports(),
+            helper,
+            module,
+            settings: Vec::new(),
+            child: None,
+        }
+    }
+
+    /// Sets a configuration key for the starts to come.
+    pub fn set(&mut self, key: &str, value: impl ToString) {
+        self.settings.push(format!("{key}={}", value.to_string()));
     }
 
     /// `127.0.0.1:edit_log_port`.
@@ -93,6 +106,9 @@ impl Frontend {
         ] {
             command.args(["--set", &setting]);
         }
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
         if let Some(helper) = &self.helper {
             command.args(["--helper", helper]);
         }
@@ -112,6 +128,16 @@ impl Frontend {
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "already started");
         self.child = Some(self.command().spawn().expect("the program starts"));
+    }
+
+    /// Starts it, to die as by `kill -9` at a crash point of the program.
+    ///
+    /// # Panics
+    /// When the process cannot be made.
+    pub fn start_to_crash(&mut self, point: &str) {
+        assert!(self.child.is_none(), "already started");
+        let child = self.command().env("QUORATE_CRASH_AT", point).spawn();
+        self.child = Some(child.expect("the program starts"));
     }
 
     /// Waits until it answers and has an active module.

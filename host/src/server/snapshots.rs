@@ -46,10 +46,11 @@ impl Keeper {
                     }
                 }
             }
-            if let Some(upto) = self.dispensable()
-                && let Err(error) = self.cluster.node().purge(upto).await
-            {
-                tracing::warn!("purge the log: {error}");
+            if let Some(upto) = self.dispensable() {
+                tracing::info!(%upto, "purging the log");
+                if let Err(error) = self.cluster.node().purge(upto).await {
+                    tracing::warn!("purge the log: {error}");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -35,6 +35,7 @@ pub use manifest::{FILES_MAX, Manifest, SnapshotFile, StateMark};
 pub use memory::MemorySnapshots;
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,6 +61,9 @@ pub trait StoredSnapshot: Debug + Send + Sync + 'static {
     /// When the disk cannot be read, or the file is shorter than it was.
     fn read(&self, file: usize, offset: u64) -> Result<Bytes, SnapshotError>;
 
+    /// The folder of its files, if they are on a disk.
+    fn folder(&self) -> Option<&Path>;
+
     /// Reads all of it again and compares it with the manifest.
     ///
     /// # Errors
@@ -80,7 +84,8 @@ pub trait Incoming: Debug + Send + 'static {
     /// manifest says; it then begins again at 0.
     fn write(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), SnapshotError>;
 
-    /// All files are complete: makes them durable.
+    /// All files are complete: makes them durable. Nothing else is received as long as the result
+    /// is held, so that it can be installed.
     ///
     /// # Errors
     /// When something is missing, or the disk fails.
@@ -116,7 +121,6 @@ pub trait Snapshots: Send + Sync + 'static {
     /// meanwhile and that the log's removals are durable, and has the machine read the state anew.
     ///
     /// # Errors
-    /// When it is not what was received last, does not hold what its manifest says, or the disk
-    /// fails.
+    /// When it was not received here, does not hold what its manifest says, or the disk fails.
     fn install(&self, received: &dyn StoredSnapshot) -> Result<(), SnapshotError>;
 }

@@ -53,10 +53,18 @@ impl RocksLogDevice {
     /// # Errors
     /// When the directory cannot be written, or RocksDB finds its files damaged or in use.
     pub fn open(directory: &Path) -> Result<Arc<Self>, LogError> {
+        Self::open_with(directory, WRITE_BUFFER_BYTES)
+    }
+
+    pub(super) fn open_with(
+        directory: &Path,
+        write_buffer_bytes: usize,
+    ) -> Result<Arc<Self>, LogError> {
         let path = directory.join("db");
         let fence_path = directory.join("fence");
         fs::create_dir_all(&path).map_err(|e| DeviceError::from_io(&path, &e))?;
-        let db = DB::open(&options(), &path).map_err(|e| DeviceError::from_rocks(&path, &e))?;
+        let db = DB::open(&options(write_buffer_bytes), &path)
+            .map_err(|e| DeviceError::from_rocks(&path, &e))?;
         let fence = OpenOptions::new()
             .read(true)
             .write(true)
@@ -193,7 +201,7 @@ impl LogDevice for RocksLogDevice {
     }
 }
 
-fn options() -> Options {
+fn options(write_buffer_bytes: usize) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
     let mut options = Options::default();
@@ -209,7 +217,7 @@ fn options() -> Options {
     // there would drop what is buffered.
     options.set_use_fsync(false);
     options.set_manual_wal_flush(false);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_write_buffer_size(write_buffer_bytes);
     options.set_max_write_buffer_number(WRITE_BUFFERS_MAX);
     options.set_allow_concurrent_memtable_write(false);
     options.set_compression_type(DBCompressionType::None);

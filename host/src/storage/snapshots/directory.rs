@@ -48,8 +48,6 @@ pub struct DirectorySnapshots {
     state: Arc<Generations>,
     mark: ReadMark,
     newest: Mutex<Option<Arc<Files>>>,
-    /// What was received last, until it is installed.
-    received: Arc<Mutex<Option<Arc<Files>>>>,
     building: Arc<Mutex<bool>>,
     receiving: Arc<Mutex<bool>>,
 }
@@ -100,7 +98,6 @@ impl DirectorySnapshots {
             state,
             mark,
             newest: Mutex::new(newest),
-            received: Arc::default(),
             building: Arc::default(),
             receiving: Arc::default(),
         })
@@ -147,22 +144,22 @@ impl DirectorySnapshots {
         crash_point("snapshot-described");
         Ok(manifest)
     }
+}
 
-    /// Copies a snapshot's files into the place of a state, durably.
-    fn copy(&self, from: &Files, to: &Path) -> Result<(), SnapshotError> {
-        for file in &from.manifest.files {
-            let (source, target) = (from.path().join(&file.name), to.join(&file.name));
-            let copied = if file.name.ends_with(SHARED) {
-                fs::hard_link(&source, &target)
-            } else {
-                fs::copy(&source, &target)
-                    .and_then(|_| fs::File::open(&target))
-                    .and_then(|copy| copy.sync_all())
-            };
-            copied.map_err(|error| SnapshotError::from_io(&target, &error))?;
-        }
-        sync_directory(to).map_err(|error| SnapshotError::from_io(to, &error))
+/// Copies a snapshot's files into the place of a state, durably.
+fn copy(manifest: &Manifest, from: &Path, to: &Path) -> Result<(), SnapshotError> {
+    for file in &manifest.files {
+        let (source, target) = (from.join(&file.name), to.join(&file.name));
+        let copied = if file.name.ends_with(SHARED) {
+            fs::hard_link(&source, &target)
+        } else {
+            fs::copy(&source, &target)
+                .and_then(|_| fs::File::open(&target))
+                .and_then(|copy| copy.sync_all())
+        };
+        copied.map_err(|error| SnapshotError::from_io(&target, &error))?;
     }
+    sync_directory(to).map_err(|error| SnapshotError::from_io(to, &error))
 }
 
 /// A snapshot's folder, if it can be used.
@@ -225,7 +222,6 @@ impl Snapshots for DirectorySnapshots {
 
     fn receive(&self, manifest: Manifest) -> Result<Box<dyn Incoming>, SnapshotError> {
         let turn = Turn::take(&self.receiving).ok_or(SnapshotError::Busy("being received"))?;
-        *self.received.lock() = None;
         let path = self.path.join(format!("{INCOMING}{}", manifest.name()));
         for name in names(&self.path).map_err(|error| self.failed(&error))? {
             let other = self.path.join(&name);
@@ -233,7 +229,7 @@ impl Snapshots for DirectorySnapshots {
                 remove(&other).map_err(|error| self.failed(&error))?;
             }
         }
-        let incoming = IncomingFiles::begin(path, manifest, Arc::clone(&self.received), turn)?;
+        let incoming = IncomingFiles::begin(path, manifest, turn)?;
         let missing = incoming.missing();
         let space = Space::new(&self.path, Watermarks::default());
         let free = space.check().map_err(|error| self.failed(&io::Error::other(error)))?.free_bytes;
@@ -246,36 +242,35 @@ impl Snapshots for DirectorySnapshots {
     }
 
     fn install(&self, received: &dyn StoredSnapshot) -> Result<(), SnapshotError> {
-        let files = self.received.lock().clone();
-        let files = files.filter(|files| files.manifest == *received.manifest());
-        let files = files.ok_or_else(|| {
-            SnapshotError::Refused("it is not the one that was received last".to_owned())
-        })?;
+        let manifest = received.manifest();
+        let incoming = self.path.join(format!("{INCOMING}{}", manifest.name()));
+        if received.folder() != Some(&incoming) {
+            return Err(SnapshotError::Refused("it was not received here".to_owned()));
+        }
         crash_point("install-begun");
         let staged = self.state.stage()?;
-        self.copy(&files, staged.path())?;
+        copy(manifest, &incoming, staged.path())?;
         crash_point("install-linked");
         let state = self.state.open_staged(&staged)?;
         let mark = (self.mark)(&*state.view())?;
-        if !files.manifest.is_of(&mark) {
-            // Never tried again: the sender makes another one.
-            files.folder.retire();
+        if !manifest.is_of(&mark) {
+            // Never tried again: the sender makes another one. Best effort, it is of no use.
+            let _ = remove(&incoming);
             state.retire();
             let reason = "it does not hold the state that its manifest says";
-            return Err(SnapshotError::damaged(files.path(), reason));
+            return Err(SnapshotError::damaged(&incoming, reason));
         }
         state.flush()?;
         crash_point("install-opened");
         self.state.adopt(staged, state)?;
         crash_point("install-swapped");
-        let path = self.path.join(format!("{SNAPSHOT}{}", files.manifest.name()));
+        let path = self.path.join(format!("{SNAPSHOT}{}", manifest.name()));
         remove(&path)
-            .and_then(|()| fs::rename(files.path(), &path))
+            .and_then(|()| fs::rename(&incoming, &path))
             .and_then(|()| sync_directory(&self.path))
             .map_err(|error| self.failed(&error))?;
         crash_point("install-renamed");
-        *self.received.lock() = None;
-        self.replace(Files::new(path, files.manifest.clone()));
+        self.replace(Files::new(path, manifest.clone()));
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use crc32fast::Hasher;
 use crate::storage::folder::{Folder, names};
 use crate::storage::sync_directory;
 
+use super::incoming::Turn;
 use super::manifest::{Manifest, SnapshotFile};
 use super::{CHUNK_BYTES_MAX, SnapshotError, StoredSnapshot};
 
@@ -27,11 +28,18 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(super) struct Files {
     pub folder: Folder,
     pub manifest: Manifest,
+    /// Of one that was received: keeps others from being received into its folder.
+    _turn: Option<Turn>,
 }
 
 impl Files {
     pub fn new(path: PathBuf, manifest: Manifest) -> Arc<Self> {
-        Arc::new(Self { folder: Folder::new(path), manifest })
+        Arc::new(Self { folder: Folder::new(path), manifest, _turn: None })
+    }
+
+    /// One that was received, and may be installed.
+    pub fn received(path: PathBuf, manifest: Manifest, turn: Turn) -> Arc<Self> {
+        Arc::new(Self { folder: Folder::new(path), manifest, _turn: Some(turn) })
     }
 
     pub fn path(&self) -> &Path {
@@ -60,6 +68,10 @@ impl StoredSnapshot for Files {
             }
             Err(error) => Err(SnapshotError::from_io(&path, &error)),
         }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(self.path())
     }
 
     fn verify(&self) -> Result<(), SnapshotError> {

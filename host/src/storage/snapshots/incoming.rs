@@ -46,19 +46,12 @@ pub(super) struct IncomingFiles {
     held: Vec<u64>,
     /// The file that grows: its number, handle and hash so far.
     open: Option<(usize, File, Hasher)>,
-    /// Where a finished one is noted for its installation.
-    received: Arc<Mutex<Option<Arc<Files>>>>,
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl IncomingFiles {
     /// Begins in `path`, or goes on with what is in there.
-    pub fn begin(
-        path: PathBuf,
-        manifest: Manifest,
-        received: Arc<Mutex<Option<Arc<Files>>>>,
-        turn: Turn,
-    ) -> Result<Self, SnapshotError> {
+    pub fn begin(path: PathBuf, manifest: Manifest, turn: Turn) -> Result<Self, SnapshotError> {
         let failed = |error: io::Error| SnapshotError::from_io(&path, &error);
         fs::create_dir_all(&path).map_err(failed)?;
         let known = read_manifest(&path).map(|known| known.files).unwrap_or_default();
@@ -76,7 +69,7 @@ impl IncomingFiles {
             .map_err(failed)?;
         crash_point("receive-begun");
         let held = vec![0; manifest.files.len()];
-        let mut incoming = Self { path, manifest, held, open: None, received, _turn: turn };
+        let mut incoming = Self { path, manifest, held, open: None, turn };
         for number in 0..incoming.held.len() {
             incoming.look_at(number)?;
         }
@@ -192,8 +185,7 @@ impl Incoming for IncomingFiles {
         }
         sync_directory(&self.path).map_err(|error| failed(&self.path, error))?;
         crash_point("receive-finished");
-        let files = Files::new(self.path.clone(), self.manifest.clone());
-        *self.received.lock() = Some(Arc::clone(&files));
-        Ok(files)
+        let Self { path, manifest, turn, .. } = *self;
+        Ok(Files::received(path, manifest, turn))
     }
 }

@@ -3,6 +3,7 @@
 //! A snapshot is one file with the image of a [`MemoryState`]. Crash model: what was built or
 //! installed stays, as each happens in one step; what was being received is gone.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,7 +27,6 @@ pub struct MemorySnapshots {
     newest: Mutex<Option<Arc<Image>>>,
     /// What arrived of a snapshot: kept while its transfer is interrupted.
     partial: Arc<Mutex<Option<Partial>>>,
-    received: Arc<Mutex<Option<Arc<Image>>>>,
     receiving: Arc<Mutex<bool>>,
 }
 
@@ -34,6 +34,8 @@ pub struct MemorySnapshots {
 struct Image {
     manifest: Manifest,
     bytes: Bytes,
+    /// Of one that was received: nothing else is received as long as it is held.
+    _turn: Option<Turn>,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,6 @@ impl MemorySnapshots {
             mark,
             newest: Mutex::default(),
             partial: Arc::default(),
-            received: Arc::default(),
             receiving: Arc::default(),
         }
     }
@@ -58,7 +59,6 @@ impl MemorySnapshots {
     /// The machine loses power, after what used this was dropped. The state has a crash of its own.
     pub fn crash(&self) {
         *self.partial.lock() = None;
-        *self.received.lock() = None;
         *self.receiving.lock() = false;
     }
 }
@@ -75,6 +75,10 @@ impl StoredSnapshot for Image {
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.bytes.len());
         let to = from.saturating_add(CHUNK_BYTES_MAX).min(self.bytes.len());
         Ok(self.bytes.slice(from..to))
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        None
     }
 
     fn verify(&self) -> Result<(), SnapshotError> {
@@ -109,7 +113,7 @@ impl Snapshots for MemorySnapshots {
         let bytes = self.state.image();
         let manifest = Manifest::new(mark, created_us, vec![describe(&bytes)])?;
         self.state.flush()?;
-        let image = Arc::new(Image { manifest, bytes });
+        let image = Arc::new(Image { manifest, bytes, _turn: None });
         *newest = Some(Arc::clone(&image));
         Ok(image)
     }
@@ -123,7 +127,6 @@ impl Snapshots for MemorySnapshots {
         if manifest.files.len() != 1 {
             return Err(SnapshotError::Refused("it does not have one file".to_owned()));
         }
-        *self.received.lock() = None;
         let mut partial = self.partial.lock();
         let bytes = match partial.take() {
             Some(known) if known.manifest.files == manifest.files => known.bytes,
@@ -132,22 +135,27 @@ impl Snapshots for MemorySnapshots {
         let held = [bytes.len() as u64];
         *partial = Some(Partial { manifest: manifest.clone(), bytes });
         drop(partial);
-        let (partial, received) = (Arc::clone(&self.partial), Arc::clone(&self.received));
-        Ok(Box::new(IncomingImage { manifest, held, partial, received, _turn: turn }))
+        let partial = Arc::clone(&self.partial);
+        Ok(Box::new(IncomingImage { manifest, held, partial, turn }))
     }
 
     fn install(&self, received: &dyn StoredSnapshot) -> Result<(), SnapshotError> {
-        let image = self.received.lock().take();
-        let image = image.filter(|image| image.manifest == *received.manifest());
-        let image = image.ok_or_else(|| {
-            SnapshotError::Refused("it is not the one that was received last".to_owned())
-        })?;
-        let state = MemoryState::open_image(&image.bytes)?;
-        if !image.manifest.is_of(&(self.mark)(&*state.view())?) {
+        let manifest = received.manifest().clone();
+        let mut bytes = Vec::new();
+        loop {
+            let chunk = received.read(0, bytes.len() as u64)?;
+            if chunk.is_empty() {
+                break;
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let bytes = Bytes::from(bytes);
+        let state = MemoryState::open_image(&bytes)?;
+        if !manifest.is_of(&(self.mark)(&*state.view())?) {
             return Err(damaged());
         }
         self.state.replace(&state);
-        *self.newest.lock() = Some(image);
+        *self.newest.lock() = Some(Arc::new(Image { manifest, bytes, _turn: None }));
         Ok(())
     }
 }
@@ -157,8 +165,7 @@ struct IncomingImage {
     manifest: Manifest,
     held: [u64; 1],
     partial: Arc<Mutex<Option<Partial>>>,
-    received: Arc<Mutex<Option<Arc<Image>>>>,
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl Incoming for IncomingImage {
@@ -190,8 +197,7 @@ impl Incoming for IncomingImage {
             return Err(SnapshotError::Refused(reason));
         }
         let bytes = self.partial.lock().take().map(|partial| partial.bytes).unwrap_or_default();
-        let image = Arc::new(Image { manifest: self.manifest.clone(), bytes: bytes.into() });
-        *self.received.lock() = Some(Arc::clone(&image));
-        Ok(image)
+        let Self { manifest, turn, .. } = *self;
+        Ok(Arc::new(Image { manifest, bytes: bytes.into(), _turn: Some(turn) }))
     }
 }

@@ -166,14 +166,12 @@ fn what_arrived_before_a_drop_is_not_sent_again() {
         assert_eq!(incoming.held().iter().sum::<u64>(), early);
         assert_eq!(send(&*snapshot, &mut *incoming, u64::MAX), size - early);
         let received = incoming.finish().unwrap();
-        // And all of it once more, as if the answer had been lost.
-        let again = to.snapshots.receive(snapshot.manifest().clone()).unwrap();
-        if to.snapshots.blocks() {
-            assert_eq!(again.held().iter().sum::<u64>(), size);
-            to.snapshots.install(&*again.finish().unwrap()).unwrap();
-            assert_eq!(content(&*to.state), content(&*from.state));
-        }
-        assert!(to.snapshots.install(&*received).is_err(), "a receipt was used twice");
+        let busy = to.snapshots.receive(snapshot.manifest().clone()).unwrap_err();
+        assert_eq!(busy, SnapshotError::Busy("being received"), "it waits to be installed");
+        to.snapshots.install(&*received).unwrap();
+        assert_eq!(content(&*to.state), content(&*from.state));
+        drop(received);
+        to.snapshots.receive(snapshot.manifest().clone()).unwrap();
     }
 }
 
@@ -257,6 +255,23 @@ fn any_changed_bit_and_any_cut_of_a_manifest_is_damage() {
     let mut twice = manifest.clone();
     twice.files.push(manifest.files[0].clone());
     assert!(Manifest::unpack(&twice.pack()).is_err());
+}
+
+#[test]
+fn a_complete_transfer_that_was_not_installed_need_not_be_sent_again() {
+    let (from, dir) = (on_disk(), tempfile::tempdir().unwrap());
+    apply(&*from.state, 10);
+    let snapshot = from.snapshots.build(1).unwrap();
+    let (state, snapshots) = open(dir.path());
+    let foreign = snapshots.install(&*snapshot).unwrap_err();
+    assert!(matches!(foreign, SnapshotError::Refused(_)), "{foreign}");
+    let mut incoming = snapshots.receive(snapshot.manifest().clone()).unwrap();
+    send(&*snapshot, &mut *incoming, u64::MAX);
+    drop(incoming.finish().unwrap());
+    let incoming = snapshots.receive(snapshot.manifest().clone()).unwrap();
+    assert_eq!(incoming.held().iter().sum::<u64>(), snapshot.manifest().size());
+    snapshots.install(&*incoming.finish().unwrap()).unwrap();
+    assert_eq!(content(&*state), content(&*from.state));
 }
 
 #[test]

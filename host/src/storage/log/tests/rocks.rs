@@ -92,3 +92,39 @@ async fn a_log_that_lost_its_tail_is_refused() {
     std::fs::remove_file(dir.path().join("fence")).unwrap();
     assert_eq!(open(dir.path()).unwrap().durable(), Some(id(1, 7)));
 }
+
+#[tokio::test]
+async fn purged_entries_leave_the_disk() {
+    const ENTRY_BYTES: usize = 256 << 10;
+    const KEPT: u64 = 32;
+    const BUFFER_BYTES: usize = 4 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let on_disk = || {
+        let files = std::fs::read_dir(dir.path().join("db")).unwrap();
+        files.map(|file| file.unwrap().metadata().map_or(0, |found| found.len())).sum::<u64>()
+    };
+    {
+        let device = RocksLogDevice::open_with(dir.path(), BUFFER_BYTES).unwrap();
+        let mut log = Log::open(device, LogOptions::default()).unwrap();
+        let mut most = 0;
+        for index in 1..=1200 {
+            log.add(vec![sized(1, index, ENTRY_BYTES)], ignore()).await.unwrap();
+            if index % 16 == 0 && index > KEPT {
+                log.barrier().await.unwrap();
+                log.purge(id(1, index - KEPT)).await.unwrap();
+                assert!(log.bytes_after(Lsn(0)) <= (KEPT + 1) * (ENTRY_BYTES as u64 + 64));
+                most = most.max(on_disk());
+            }
+        }
+        log.barrier().await.unwrap();
+        // 300 MiB went through. What remains is a few buffers, their WAL files and what is recycled.
+        assert!(most < 100 << 20, "{most} bytes on disk");
+        log.close().unwrap();
+    }
+    let device = RocksLogDevice::open(dir.path()).unwrap();
+    let log = Log::open(device, LogOptions::default()).unwrap();
+    let kept = log.bytes_after(Lsn(0));
+    let range = KEPT * ENTRY_BYTES as u64 / 2..=KEPT * ENTRY_BYTES as u64 * 4;
+    assert!(range.contains(&kept), "{kept} bytes after a restart");
+    assert_eq!(log.read(0..u64::MAX, usize::MAX).unwrap().len() as u64, KEPT);
+}
