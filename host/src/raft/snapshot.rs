@@ -34,6 +34,9 @@ use crate::types::{LeaderId, NodeId, Peer};
 pub const TRANSFERS_MAX: usize = 2;
 /// Bytes of snapshots per second and target, unless configured.
 pub const RATE_MAX: u64 = 64 << 20;
+/// Slower than this is not possible: a transfer whose chunks are far apart would count as standing
+/// still.
+pub const RATE_MIN: u64 = 64 << 10;
 /// How long a transfer may stand still. Long, because the receiver's disk may have much to write,
 /// and installing opens a whole database.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);

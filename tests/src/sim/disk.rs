@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use quorate::machine::read_mark;
 use quorate::storage::log::{
     Change, DeviceError, Kept, LogDevice, LogWriter, SimFault, SimLogDevice, Slot, Step,
 };
+use quorate::storage::snapshots::MemorySnapshots;
 use quorate::storage::state::{MemoryState, StateError, StateStore, Writes};
 use quorate::types::View;
 use tokio::sync::Notify;
@@ -36,6 +38,8 @@ pub struct Disk {
     pub log: Arc<SimLogDevice>,
     /// The state.
     pub state: Arc<MemoryState>,
+    /// Its snapshots.
+    pub snapshots: Arc<MemorySnapshots>,
     /// How it behaves.
     pub mood: Arc<Mutex<Mood>>,
 }
@@ -43,9 +47,11 @@ pub struct Disk {
 impl Disk {
     /// An empty disk.
     pub fn new() -> Self {
+        let state = Arc::new(MemoryState::new());
         Self {
             log: Arc::new(SimLogDevice::new()),
-            state: Arc::new(MemoryState::new()),
+            snapshots: Arc::new(MemorySnapshots::new(Arc::clone(&state), read_mark)),
+            state,
             mood: Arc::new(Mutex::new(Mood::Takes(0..=1))),
         }
     }
@@ -66,6 +72,7 @@ impl Disk {
         self.log.crash(kept);
         let unflushed = self.state.unflushed();
         self.state.crash(context.dice.index(unflushed + 1));
+        self.snapshots.crash();
     }
 }
 

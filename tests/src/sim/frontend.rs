@@ -13,12 +13,13 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use quorate::cluster::Cluster;
 use quorate::machine::Machine;
-use quorate::raft::{Apply, ApplyError, Node, NodeOptions, Place, Profile};
+use quorate::raft::{Apply, ApplyError, LogBarrier, Node, NodeOptions, Place, Profile};
 use quorate::runtime::Runtime;
 use quorate::server::{Gated, Services};
 use quorate::session::{Session, Sessions, Settings};
-use quorate::storage::log::{Log, LogOptions};
 use quorate::storage::Identity;
+use quorate::storage::log::{Log, LogOptions, SimLogDevice};
+use quorate::storage::snapshots::MemorySnapshots;
 use quorate::types::{
     BatchHeader, BatchReply, Entry, Frontend, FrontendKind, LogId, Ports, StoredMembership,
 };
@@ -164,14 +165,13 @@ impl Process {
             crash: Arc::clone(&crash),
             crash_rate: Arc::clone(&birth.crash_rate),
         });
-        let store =
-            WatchedState { state: Arc::clone(&disk.state), context: Arc::clone(context) };
+        let store = WatchedState { state: Arc::clone(&disk.state), context: Arc::clone(context) };
         let epoch = runtime.block_on(async { Instant::now() });
         let starting = start(
             birth,
             device,
             Arc::new(store),
-            (Arc::clone(&disk.log), Arc::clone(&disk.mood)),
+            (Arc::clone(&disk.log), Arc::clone(&disk.mood), Arc::clone(&disk.snapshots)),
             Arc::clone(network),
             Arc::clone(oracle),
             Arc::clone(context),
@@ -225,7 +225,7 @@ async fn start(
     birth: Birth,
     device: Arc<Watched>,
     store: Arc<WatchedState>,
-    (log_disk, mood): (Arc<quorate::storage::log::SimLogDevice>, Arc<Mutex<disk::Mood>>),
+    (log_disk, mood, snapshots): (Arc<SimLogDevice>, Arc<Mutex<disk::Mood>>, Arc<MemorySnapshots>),
     network: Arc<Network>,
     oracle: Arc<Mutex<Oracle>>,
     context: Arc<Context>,
@@ -243,7 +243,7 @@ async fn start(
         oracle,
         context: Arc::clone(&context),
     };
-    let node = Node::start(options(&birth, &network, &context), log, apply).await;
+    let node = Node::start(options(&birth, &network, &context), log, apply, snapshots).await;
     let node = node.map_err(|error| error.to_string())?;
     let handle = Handle::current();
     network.listen(birth.host, handle.clone(), node.service());
@@ -322,5 +322,15 @@ impl Apply for WatchedApply {
             return std::future::ready(Ok(())).boxed();
         }
         self.inner.gate(last)
+    }
+
+    fn barrier(&self) -> LogBarrier {
+        self.inner.barrier()
+    }
+
+    fn reload(&mut self) -> Result<(), ApplyError> {
+        self.inner.reload()?;
+        self.oracle.lock().started(self.host, self.machine.applied().log_id);
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use super::{Handle, IDLE_TIMEOUT, TRANSFERS_MAX, blocking};
+use super::{Handle, IDLE_TIMEOUT, RATE_MIN, TRANSFERS_MAX, blocking};
 use crate::proto::peer::snapshot_part::Part;
 use crate::proto::peer::snapshot_reply::Reply;
 use crate::proto::peer::{SnapshotChunk, SnapshotHeader, SnapshotPart, SnapshotReply};
@@ -35,10 +35,10 @@ pub(in crate::raft) struct Transfer {
 }
 
 impl Transfer {
-    /// `bytes_per_second` holds for each transfer.
+    /// `bytes_per_second` holds for each transfer; less than [`RATE_MIN`] counts as that.
     pub fn new(snapshots: Arc<dyn Snapshots>, bytes_per_second: u64) -> Self {
         let turns = Arc::new(Semaphore::new(TRANSFERS_MAX));
-        Self { snapshots, turns, bytes_per_second: bytes_per_second.max(1) }
+        Self { snapshots, turns, bytes_per_second: bytes_per_second.max(RATE_MIN) }
     }
 }
 
