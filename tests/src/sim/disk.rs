@@ -8,12 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate::machine::read_mark;
+use quorate::storage::SnapshotError;
 use quorate::storage::log::{
     Change, DeviceError, Kept, LogDevice, LogWriter, SimFault, SimLogDevice, Slot, Step,
 };
-use quorate::storage::snapshots::MemorySnapshots;
+use quorate::storage::snapshots::{Incoming, Manifest, MemorySnapshots, Snapshots, StoredSnapshot};
 use quorate::storage::state::{MemoryState, StateError, StateStore, Writes};
-use quorate::types::View;
+use quorate::types::{LogId, View};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -204,5 +205,91 @@ impl StateStore for WatchedState {
 
     fn checkpoint(&self, dir: &std::path::Path) -> Result<(), StateError> {
         self.state.checkpoint(dir)
+    }
+}
+
+/// How often an installation of a snapshot ends the process, before it or after, in millionths.
+const INSTALL_CRASH_RATE: u64 = 200_000;
+
+/// The snapshots of a running frontend: the disk, watched.
+pub struct WatchedSnapshots {
+    /// The disk below.
+    pub snapshots: Arc<MemorySnapshots>,
+    /// The state that is installed to.
+    pub state: Arc<MemoryState>,
+    /// The world.
+    pub context: Arc<Context>,
+    /// Ends the process at once.
+    pub crash: Arc<Notify>,
+}
+
+impl WatchedSnapshots {
+    /// The last entry in the newest one.
+    pub fn last(&self) -> Option<LogId> {
+        self.newest().map(|newest| newest.manifest().last)
+    }
+
+    fn end(&self) -> SnapshotError {
+        self.crash.notify_one();
+        SnapshotError::Refused("simulated crash".to_owned())
+    }
+
+    /// The defect: pair by pair instead of all at once, and the process ends half-way.
+    fn install_half(&self, received: &dyn StoredSnapshot) -> Result<(), SnapshotError> {
+        let mut image = Vec::new();
+        loop {
+            let chunk = received.read(0, image.len() as u64)?;
+            if chunk.is_empty() {
+                break;
+            }
+            image.extend_from_slice(&chunk);
+        }
+        let whole = quorate::types::Range { low: &[], high: &[0xff], reverse: false };
+        let new = MemoryState::open_image(&image.into())?;
+        let pairs = new.view().scan(whole, usize::MAX, usize::MAX)?.pairs;
+        let half = pairs.len() / 2;
+        let writes = pairs.into_iter().take(half).map(|(key, value)| (key, Some(value)));
+        self.state.commit(writes.collect())?;
+        self.state.flush()?;
+        Err(self.end())
+    }
+}
+
+impl Snapshots for WatchedSnapshots {
+    fn blocks(&self) -> bool {
+        false
+    }
+
+    fn build(&self, created_us: u64) -> Result<Arc<dyn StoredSnapshot>, SnapshotError> {
+        self.context.count("snapshots built");
+        self.snapshots.build(created_us)
+    }
+
+    fn newest(&self) -> Option<Arc<dyn StoredSnapshot>> {
+        self.snapshots.newest()
+    }
+
+    fn receive(&self, manifest: Manifest) -> Result<Box<dyn Incoming>, SnapshotError> {
+        self.context.count("snapshot transfers begun");
+        self.snapshots.receive(manifest)
+    }
+
+    fn install(&self, received: &dyn StoredSnapshot) -> Result<(), SnapshotError> {
+        if self.context.has(Mutation::HalfInstall) {
+            return self.install_half(received);
+        }
+        let ends = self.context.dice.chance(INSTALL_CRASH_RATE);
+        let before = self.context.dice.chance(500_000);
+        if ends && before {
+            self.context.count("crashes before an installation");
+            return Err(self.end());
+        }
+        self.snapshots.install(received)?;
+        self.context.count("snapshots installed");
+        if ends {
+            self.context.count("crashes after an installation");
+            return Err(self.end());
+        }
+        Ok(())
     }
 }

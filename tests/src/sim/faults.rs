@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use quorate::types::Lsn;
+
 use super::disk::Mood;
 use super::plan::{Fault, weather};
 use super::world::World;
@@ -90,6 +92,7 @@ pub fn happen(world: &mut World) {
             }
         }
         Fault::Transfer => transfer(world, host),
+        Fault::Snapshot => snapshot(world, host),
     }
 }
 
@@ -135,5 +138,17 @@ fn transfer(world: &World, host: usize) {
     running.handle().spawn(async move {
         // It may be refused or come too late.
         let _ = cluster.node().transfer_leader(to.node).await;
+    });
+}
+
+/// A frontend takes a snapshot, and purges what it makes dispensable but for a few entries.
+fn snapshot(world: &World, host: usize) {
+    let Some(running) = world.running(host) else { return };
+    let (cluster, keep) = (running.cluster.clone(), world.context.dice.below(30));
+    running.handle().spawn(async move {
+        // Consensus may end meanwhile.
+        if let Ok(lsn) = cluster.node().take_snapshot().await {
+            let _ = cluster.node().purge(Lsn(lsn.0.saturating_sub(keep))).await;
+        }
     });
 }

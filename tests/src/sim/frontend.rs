@@ -19,7 +19,6 @@ use quorate::server::{Gated, Services};
 use quorate::session::{Session, Sessions, Settings};
 use quorate::storage::Identity;
 use quorate::storage::log::{Log, LogOptions, SimLogDevice};
-use quorate::storage::snapshots::MemorySnapshots;
 use quorate::types::{
     BatchHeader, BatchReply, Entry, Frontend, FrontendKind, LogId, Ports, StoredMembership,
 };
@@ -30,10 +29,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::disk::{self, Disk, Watched, WatchedState};
+use super::disk::{self, Disk, Watched, WatchedSnapshots, WatchedState};
 use super::mutation::Mutation;
 use super::network::Network;
 use super::oracle::Oracle;
+
+/// Bytes of snapshots per second.
+const SNAPSHOT_RATES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 20;
 
 /// What a statement is.
 #[derive(Debug, Clone)]
@@ -166,12 +168,18 @@ impl Process {
             crash_rate: Arc::clone(&birth.crash_rate),
         });
         let store = WatchedState { state: Arc::clone(&disk.state), context: Arc::clone(context) };
+        let snapshots = WatchedSnapshots {
+            snapshots: Arc::clone(&disk.snapshots),
+            state: Arc::clone(&disk.state),
+            context: Arc::clone(context),
+            crash: Arc::clone(&crash),
+        };
         let epoch = runtime.block_on(async { Instant::now() });
         let starting = start(
             birth,
             device,
             Arc::new(store),
-            (Arc::clone(&disk.log), Arc::clone(&disk.mood), Arc::clone(&disk.snapshots)),
+            (Arc::clone(&disk.log), Arc::clone(&disk.mood), Arc::new(snapshots)),
             Arc::clone(network),
             Arc::clone(oracle),
             Arc::clone(context),
@@ -225,7 +233,7 @@ async fn start(
     birth: Birth,
     device: Arc<Watched>,
     store: Arc<WatchedState>,
-    (log_disk, mood, snapshots): (Arc<SimLogDevice>, Arc<Mutex<disk::Mood>>, Arc<MemorySnapshots>),
+    (log_disk, mood, snapshots): (Arc<SimLogDevice>, Arc<Mutex<disk::Mood>>, Arc<WatchedSnapshots>),
     network: Arc<Network>,
     oracle: Arc<Mutex<Oracle>>,
     context: Arc<Context>,
@@ -235,11 +243,12 @@ async fn start(
     tokio::spawn(disk::drive(writer, log_disk, mood, Arc::clone(&context)));
     let (machine, applier) =
         Machine::open(store, birth.runtime.clone()).map_err(|error| error.to_string())?;
-    oracle.lock().started(birth.host, machine.applied().log_id);
+    oracle.lock().started(birth.host, &machine.applied(), snapshots.last());
     let apply = WatchedApply {
         inner: Gated { applier, machine: machine.clone(), log: log.clone() },
         host: birth.host,
         machine: machine.clone(),
+        snapshots: Arc::clone(&snapshots),
         oracle,
         context: Arc::clone(&context),
     };
@@ -283,6 +292,8 @@ fn options(birth: &Birth, network: &Arc<Network>, context: &Arc<Context>) -> Nod
     });
     options.dial = network.dialer(birth.host);
     options.place = Place::Inline;
+    // Slow enough that transfers are interrupted.
+    options.snapshot_rate = context.dice.within(&SNAPSHOT_RATES);
     options.defect = match context.mutation {
         Some(Mutation::LeaderRestore) => Some(quorate::raft::Defect::LeaderRestore),
         Some(Mutation::NoQuorumProbe) => Some(quorate::raft::Defect::NoQuorumProbe),
@@ -297,6 +308,7 @@ struct WatchedApply {
     inner: Gated,
     host: usize,
     machine: Machine,
+    snapshots: Arc<WatchedSnapshots>,
     oracle: Arc<Mutex<Oracle>>,
     context: Arc<Context>,
 }
@@ -330,7 +342,8 @@ impl Apply for WatchedApply {
 
     fn reload(&mut self) -> Result<(), ApplyError> {
         self.inner.reload()?;
-        self.oracle.lock().started(self.host, self.machine.applied().log_id);
+        let applied = self.machine.applied();
+        self.oracle.lock().started(self.host, &applied, self.snapshots.last());
         Ok(())
     }
 }

@@ -169,16 +169,19 @@ impl Network {
         };
         for stream in streams {
             if stream.ends == (from, to) || stream.ends == (to, from) {
-                let after = self.context.dice.within(&GIVEN_UP_MS);
-                let network = Arc::clone(self);
-                let given_up = Arc::clone(&stream);
-                self.at(after, move || {
-                    if network.is_cut(from, to) {
-                        given_up.reset("no sign of life");
-                    }
-                });
+                self.give_up(&stream, from, to);
             }
         }
+    }
+
+    /// After a while without a sign of life, both ends find out by themselves.
+    fn give_up(self: &Arc<Self>, stream: &Arc<Stream>, from: usize, to: usize) {
+        let (network, stream) = (Arc::clone(self), Arc::clone(stream));
+        self.at(self.context.dice.within(&GIVEN_UP_MS), move || {
+            if network.is_cut(from, to) || network.is_cut(to, from) {
+                stream.reset("no sign of life");
+            }
+        });
     }
 
     /// Heals all links; what waited at them arrives late or never.
@@ -384,6 +387,9 @@ impl Network {
             move |network: &Arc<Self>| network.accept(&stream, parts, arriving, head)
         };
         self.send(from, to, Some(Arc::clone(&stream)), true, Box::new(opening));
+        if self.is_cut(from, to) || self.is_cut(to, from) {
+            self.give_up(&stream, from, to);
+        }
 
         let pump = tokio::spawn(Arc::clone(&self).pump(Arc::clone(&stream), body, true));
         // Whoever drops the call or the response closes the stream.
@@ -415,10 +421,7 @@ impl Network {
         let state = self.state.lock();
         let Some(host) = state.hosts.get(&to) else {
             drop(state);
-            let refuse = move |_: &Arc<Self>| {
-                let _ = head.send(Err(unavailable("connection refused")));
-            };
-            self.send(to, from, None, false, Box::new(refuse));
+            self.break_later(stream, 1, "connection refused");
             return;
         };
         let (mut service, network) = (host.service.clone(), Arc::clone(self));

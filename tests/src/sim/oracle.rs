@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate::machine::Machine;
+use quorate::machine::{Applied, Machine};
 use quorate::storage::log::{Change, SimLogDevice, unseal_entry};
 use quorate::types::{
     BatchReply, Entry, EntryPayload, LeaderId, LogId, Lsn, Membership, NodeId, Outcome, StateDigest,
@@ -231,8 +231,12 @@ impl Oracle {
         self.disks.iter().filter(|disk| disk.kept(index, record)).any(|disk| {
             let of = |at: &u64, all: &BTreeMap<LeaderId, Membership>| {
                 let mut all = all.iter();
+                let is_purged = disk.log.purged() >= Some(*at);
                 let own = all.find(|(leader, _)| {
-                    self.records.get(&(*at, **leader)).is_some_and(|record| disk.kept(*at, record))
+                    let record = self.records.get(&(*at, **leader));
+                    let committed = self.committed.get(at).map(|committed| &committed.record);
+                    record.is_some_and(|record| disk.kept(*at, record))
+                        || (is_purged && record == committed)
                 });
                 own.map(|(_, membership)| membership.clone())
             };
@@ -253,9 +257,8 @@ impl Oracle {
         self.leaders.insert(leader, host);
         let log = &self.disks[host].log;
         for (index, committed) in &self.committed {
-            let purged = log.seen(*index).is_none() && log.first_seen() > Some(*index);
             if committed.id.leader_id < leader
-                && !purged
+                && log.purged() < Some(*index)
                 && log.seen(*index).as_ref() != Some(&committed.record)
             {
                 self.context.violate(format!(
@@ -266,17 +269,27 @@ impl Oracle {
         }
     }
 
-    /// `host` starts, with its state at this entry.
-    pub fn started(&mut self, host: usize, applied: Option<LogId>) {
-        let Some(applied) = applied else { return };
+    /// `host` has read its state, at its start or from a snapshot. It must be a state that the log
+    /// explains: the log holds its last entry, or a snapshot on this disk reaches as far.
+    pub fn started(&mut self, host: usize, applied: &Applied, snapshot: Option<LogId>) {
+        let Some(last) = applied.log_id else { return };
         let log = &self.disks[host].log;
-        let is_purged = log.seen(applied.index).is_none() && log.first_seen() > Some(applied.index);
-        let held =
-            log.seen(applied.index).and_then(|record| unseal_entry(applied.index, &record).ok());
-        if !is_purged && held.is_none_or(|entry| entry.log_id != applied) {
+        let record = log.seen(last.index);
+        let held = record.and_then(|record| unseal_entry(last.index, &record).ok());
+        let explained = held.is_some_and(|entry| entry.log_id == last)
+            || log.purged() >= Some(last.index)
+            || snapshot >= Some(last);
+        if !explained {
             self.context.violate(format!(
-                "state ahead of log: host {host} starts with its state at {applied}, which its log \
-                 does not hold"
+                "state ahead of log: host {host} has its state at {last}, which its log does not \
+                 hold, and no snapshot that reaches it"
+            ));
+        }
+        let known = self.committed.get(&last.index).and_then(|committed| committed.digest);
+        if known.is_some_and(|digest| digest != applied.digest) {
+            self.context.violate(format!(
+                "digests differ at LSN {}: host {host} reads a state with another one",
+                last.index
             ));
         }
     }

@@ -42,11 +42,13 @@ pub enum Fault {
     Weather,
     /// The leader is told to hand over.
     Transfer,
+    /// A frontend takes a snapshot and purges its log up to it.
+    Snapshot,
 }
 
 impl Fault {
     /// All, with how often each comes among them.
-    pub const ALL: [(Self, u64); 17] = [
+    pub const ALL: [(Self, u64); 18] = [
         (Self::Crash, 12),
         (Self::Storm, 1),
         (Self::Isolate, 6),
@@ -64,6 +66,7 @@ impl Fault {
         (Self::OldDisk, 1),
         (Self::Weather, 6),
         (Self::Transfer, 4),
+        (Self::Snapshot, 14),
     ];
 
     /// In the report.
@@ -86,6 +89,7 @@ impl Fault {
             Self::OldDisk => "fault: disk older than it was",
             Self::Weather => "weather changed",
             Self::Transfer => "leader transfers",
+            Self::Snapshot => "snapshots asked for",
         }
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::device::{Change, DeviceError, Kept, LogDevice, Slot};
+use super::layout::unseal_position;
 
 /// How the next write fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,12 @@ impl SimLogDevice {
     /// An entry's record, as it would be after any crash.
     pub fn synced(&self, index: u64) -> Option<Bytes> {
         self.disk.lock().synced.entries.get(&index).cloned()
+    }
+
+    /// Up to where the log was purged, as readers see it.
+    pub fn purged(&self) -> Option<u64> {
+        let record = self.disk.lock().seen.slots.get(&Slot::Purged).cloned()?;
+        unseal_position(Slot::Purged, &record).ok()?.map(|id| id.index)
     }
 
     /// The highest index that would be there after any crash.
