@@ -400,13 +400,8 @@ impl Network {
                 Ok(http::Response::from_parts(parts, body))
             }
             Ok(Err(why)) => Err(why),
-            Err(_gone) => {
-                if closer.stream.broken.load(Ordering::Relaxed) {
-                    Err(unavailable("connection reset"))
-                } else {
-                    std::future::pending().await
-                }
-            }
+            // The message that opens it is lost, or whoever was to answer is.
+            Err(_gone) => Err(unavailable("connection reset")),
         }
     }
 
