@@ -56,9 +56,11 @@ impl Sizes {
         if next < self.end.index {
             self.end = Mark { index: next, bytes: self.before(next) };
         }
-        while self.marks.len() > 1 && self.marks.back().is_some_and(|mark| mark.index > next) {
+        while self.marks.len() > 1 && self.marks.back().is_some_and(|mark| mark.index >= next) {
             self.marks.pop_back();
         }
+        // Entries of another size may follow.
+        self.marks.push_back(self.end);
     }
 
     /// The entries before `first` were removed.
