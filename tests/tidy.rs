@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers of the host, lowest first. A file may import from its own layer and those before it.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["types"],
     &["config"],
     &["proto"],
     &["storage"],
     &["runtime"],
     &["machine"],
+    &["rescue"],
     &["raft"],
     &["cluster"],
     &["query"],

@@ -6,6 +6,7 @@
 mod client;
 mod dev;
 mod module;
+mod recover;
 mod sql;
 mod start;
 mod table;
@@ -30,6 +31,8 @@ enum Command {
     Dev(dev::Arguments),
     /// Install and activate modules
     Module(module::Arguments),
+    /// Go on from one survivor when a cluster has lost its majority for good
+    Recover(recover::Arguments),
     /// Run statements on a frontend
     Sql(sql::Arguments),
 }
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
             Command::Start(arguments) => start::run(arguments).await,
             Command::Dev(arguments) => dev::run(arguments).await,
             Command::Module(arguments) => module::run(arguments).await,
+            Command::Recover(arguments) => recover::run(arguments).await,
             Command::Sql(arguments) => sql::run(arguments).await,
         }
     });

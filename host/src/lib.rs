@@ -17,6 +17,8 @@ pub mod runtime;
 
 pub mod machine;
 
+pub mod rescue;
+
 pub mod raft;
 
 pub mod cluster;

@@ -26,9 +26,11 @@ mod keys;
 mod mark;
 mod modules;
 mod position;
+mod recovery;
 mod registry;
 mod requests;
 mod rows;
+mod standing;
 mod view;
 
 use std::collections::BTreeMap;
@@ -50,13 +52,15 @@ use requests::Requests;
 
 pub use apply::{
     ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FRONTENDS_MAX,
-    INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX,
+    INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX, is_address,
 };
 pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};
 pub use position::DIGESTS_KEPT;
+pub use recovery::Recovery;
 pub use registry::{Activation, Active};
 pub use requests::{CLIENTS_MAX, OUTCOMES_MAX, OUTCOMES_PER_CLIENT_MAX, REPLY_BYTES_KEPT_MAX};
+pub use standing::Standing;
 pub use view::{MachineView, ModuleState, ModuleStatus};
 
 /// Version of the key layout and of the rows. A state of another version is not opened.

@@ -23,7 +23,7 @@ use crate::storage::state::StateStore;
 use crate::types::{BatchReply, Entry, LogId};
 
 pub use activation::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
-pub use frontends::FRONTENDS_MAX;
+pub use frontends::{FRONTENDS_MAX, is_address};
 pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
 pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};
 

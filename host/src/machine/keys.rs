@@ -18,6 +18,7 @@
 //! | `04 name`                               | a setting                                      |
 //! | `05 client:8 lsn:8`                     | outcomes of a client's requests in one entry   |
 //! | `06 slot:4`                             | LSN and state digest, a ring                   |
+//! | `07 lsn:8`                              | a recovery: how a generation began             |
 //! | `10 length name key…`                   | a module's own key space                       |
 //!
 //! A module's space belongs to its *name*, so its versions share it and no other module sees it.
@@ -43,6 +44,7 @@ pub const SCHEMAS: &[u8] = &[0x03, 2];
 pub const SETTINGS: &[u8] = &[0x04];
 pub const REQUESTS: &[u8] = &[0x05];
 pub const DIGESTS: &[u8] = &[0x06];
+pub const RECOVERIES: &[u8] = &[0x07];
 const SPACES: u8 = 0x10;
 
 pub fn frontend(node: NodeId) -> Bytes {
@@ -83,6 +85,10 @@ pub fn requests(client: u64, lsn: Lsn) -> Bytes {
 
 pub fn digest(slot: u32) -> Bytes {
     join(DIGESTS, &[&slot.to_be_bytes()])
+}
+
+pub fn recovery(lsn: Lsn) -> Bytes {
+    join(RECOVERIES, &[&lsn.0.to_be_bytes()])
 }
 
 /// What every key of a module's space begins with.

@@ -9,6 +9,7 @@ use super::Published;
 use super::keys;
 use super::modules::{self, LoadError};
 use super::position::digest_at;
+use super::recovery::Recovery;
 use super::registry::{Activation, Active, Installed};
 use crate::runtime::{Facts, ReadCall};
 use crate::types::{
@@ -117,6 +118,14 @@ impl MachineView {
     /// When storage could not be read.
     pub fn history(&self) -> Result<Vec<Activation>, ViewError> {
         Activation::load_all(&*self.published.view)
+    }
+
+    /// How each generation after the first began, the oldest first. Blocks.
+    ///
+    /// # Errors
+    /// When storage could not be read.
+    pub fn recoveries(&self) -> Result<Vec<Recovery>, ViewError> {
+        Recovery::load_all(&*self.published.view)
     }
 
     /// The settings, by name.

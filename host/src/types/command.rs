@@ -97,6 +97,18 @@ pub enum HostCommand {
         /// Its value.
         value: String,
     },
+    /// Begins a new generation of the cluster with one frontend, whose id becomes the command's
+    /// LSN. Written by the tools that recover and restore, never proposed.
+    Recover {
+        /// The cluster, which must be this one.
+        cluster: ClusterId,
+        /// The new generation, which must be higher than the present one.
+        generation: Generation,
+        /// The only frontend from now on.
+        frontend: Frontend,
+        /// Why, for people.
+        note: String,
+    },
 }
 
 /// What the cluster records of a module.
@@ -231,6 +243,13 @@ impl HostCommand {
                 out.text(key);
                 out.text(value);
             }
+            Self::Recover { cluster, generation, frontend, note } => {
+                out.byte(9);
+                cluster.encode(out);
+                generation.encode(out);
+                frontend.encode(out);
+                out.text(note);
+            }
         }
     }
 
@@ -271,6 +290,12 @@ impl HostCommand {
                 force: input.flag()?,
             },
             8 => Self::Set { key: input.text()?, value: input.text()? },
+            9 => Self::Recover {
+                cluster: ClusterId::decode(input)?,
+                generation: Generation::decode(input)?,
+                frontend: Frontend::decode(input)?,
+                note: input.text()?,
+            },
             tag => return Err(DecodeError::Version(tag)),
         })
     }
@@ -294,7 +319,7 @@ mod tests {
                 generation: Generation(1),
                 frontend: frontend.clone(),
             },
-            HostCommand::AddFrontend(frontend),
+            HostCommand::AddFrontend(frontend.clone()),
             HostCommand::DropFrontend(NodeId(3)),
             HostCommand::AnnounceFrontend { node: NodeId(3), ports, version: "1".into() },
             HostCommand::PutModuleChunk { digest, index: 1, bytes: Bytes::from_static(b"x") },
@@ -302,6 +327,12 @@ mod tests {
             HostCommand::AcknowledgeModule { node: NodeId(1), digest, refusal: Some("no".into()) },
             HostCommand::ActivateModule { digest, expected: Some(digest), force: true },
             HostCommand::Set { key: "k".into(), value: "v".into() },
+            HostCommand::Recover {
+                cluster: ClusterId(5),
+                generation: Generation(2),
+                frontend,
+                note: "n".into(),
+            },
         ];
         let module = Action::Module { digest, payload: Bytes::from_static(b"payload") };
         host.into_iter().map(Action::Host).chain([module]).collect()

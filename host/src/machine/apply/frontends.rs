@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::host::{Halt, Host, refuse, refuse_with};
 use super::settings::ALLOW_COLOCATED;
 use crate::machine::keys;
+use crate::machine::recovery::Recovery;
 use crate::machine::rows;
 use crate::types::{ClusterId, Frontend, Generation, NodeId, Ports};
 
@@ -14,6 +15,8 @@ pub const FRONTENDS_MAX: usize = 1024;
 /// Longest host name (RFC 1035) and version text; longer ones are refused.
 const HOST_BYTES_MAX: usize = 253;
 const VERSION_BYTES_MAX: usize = 128;
+/// Longest note of a recovery; a longer one is refused.
+const NOTE_BYTES_MAX: usize = 4 << 10;
 
 /// Error number of StarRocks for what its registry refuses.
 const REGISTRY: u16 = 1064;
@@ -31,13 +34,51 @@ impl Host<'_> {
             return Err(refuse(format!("cluster {present} was founded before")));
         }
         check_address(&frontend)?;
-        self.registry.cluster = Some((cluster, generation));
-        let row = rows::pack(|out| {
-            cluster.encode(out);
-            generation.encode(out);
-        });
-        self.put(keys::CLUSTER, row);
+        self.set_cluster(cluster, generation);
         self.register(FOUNDER, frontend);
+        Ok(1)
+    }
+
+    pub fn recover(
+        &mut self,
+        cluster: ClusterId,
+        generation: Generation,
+        frontend: Frontend,
+        note: String,
+    ) -> Result<u64, Halt> {
+        let present = self.registry.cluster;
+        if present.is_none_or(|(own, old)| own != cluster || old >= generation) {
+            let found = present.map_or_else(
+                || "there is none".to_owned(),
+                |(own, old)| format!("this is cluster {own}, generation {old}"),
+            );
+            let message =
+                format!("generation {generation} of cluster {cluster} cannot begin: {found}");
+            return Err(refuse(message));
+        }
+        check_address(&frontend)?;
+        if note.len() > NOTE_BYTES_MAX {
+            return Err(refuse(format!("a note of more than {NOTE_BYTES_MAX} bytes")));
+        }
+        let node = NodeId(self.facts.lsn.0);
+        if node <= self.registry.newest_node.max(FOUNDER) {
+            return Err(refuse("a frontend was registered at the same LSN"));
+        }
+        let lost: Vec<_> = self.registry.frontends.keys().copied().collect();
+        for lost in lost {
+            self.drop_frontend(lost)?;
+        }
+        let recovery = Recovery {
+            lsn: self.facts.lsn,
+            time_us: self.facts.time_us,
+            generation,
+            node,
+            address: frontend.address(),
+            note,
+        };
+        self.put(keys::recovery(recovery.lsn), recovery.pack());
+        self.set_cluster(cluster, generation);
+        self.register(node, frontend);
         Ok(1)
     }
 
@@ -104,6 +145,15 @@ impl Host<'_> {
         loopback || allowed.is_some_and(|value| value == "true")
     }
 
+    fn set_cluster(&mut self, cluster: ClusterId, generation: Generation) {
+        self.registry.cluster = Some((cluster, generation));
+        let row = rows::pack(|out| {
+            cluster.encode(out);
+            generation.encode(out);
+        });
+        self.put(keys::CLUSTER, row);
+    }
+
     fn register(&mut self, node: NodeId, mut frontend: Frontend) {
         frontend.registered_us = self.facts.time_us;
         self.registry.newest_node = node;
@@ -117,10 +167,15 @@ impl Host<'_> {
     }
 }
 
-fn check_address(frontend: &Frontend) -> Result<(), Halt> {
+/// Whether a frontend can be registered under its address.
+pub fn is_address(frontend: &Frontend) -> bool {
     let host = &frontend.host;
     let printable = host.bytes().all(|byte| byte.is_ascii_graphic());
-    if host.is_empty() || host.len() > HOST_BYTES_MAX || !printable || frontend.edit_log_port == 0 {
+    !host.is_empty() && host.len() <= HOST_BYTES_MAX && printable && frontend.edit_log_port != 0
+}
+
+fn check_address(frontend: &Frontend) -> Result<(), Halt> {
+    if !is_address(frontend) {
         return Err(refuse_with(REGISTRY, "frontend host or port is wrong!"));
     }
     Ok(())

@@ -49,6 +49,9 @@ impl Host<'_> {
                 return self.activate(digest, expected, force);
             }
             HostCommand::Set { key, value } => self.set(key, value),
+            HostCommand::Recover { cluster, generation, frontend, note } => {
+                self.recover(cluster, generation, frontend, note)
+            }
         };
         outcome(ended)
     }

@@ -1,7 +1,9 @@
 //! The registry of frontends and the settings.
 
 use super::support::*;
-use crate::types::{Frontend, FrontendKind, HostCommand, Lsn, NodeId, Ports};
+use crate::types::{
+    ClusterId, Frontend, FrontendKind, Generation, HostCommand, Lsn, NodeId, Ports,
+};
 
 struct Registry {
     node: Node,
@@ -112,4 +114,49 @@ fn settings_are_checked() {
     assert!(refusal(&value).contains("allow_colocated"));
     assert_eq!((affected(&first), affected(&same)), (1, 0));
     assert_eq!(registry.node.machine.view().setting("a"), Some("1"));
+}
+
+fn recover(cluster: u64, generation: u64, host: &str) -> HostCommand {
+    HostCommand::Recover {
+        cluster: ClusterId(cluster),
+        generation: Generation(generation),
+        frontend: Frontend::new(FrontendKind::Follower, host, 9010),
+        note: "lost two".into(),
+    }
+}
+
+#[test]
+fn a_generation_that_does_not_grow_or_is_of_another_cluster_does_not_begin() {
+    let mut registry = Registry::founded();
+    let (cluster, generation) = registry.node.machine.view().cluster().unwrap();
+    for command in [
+        recover(cluster.0, generation.0, "h9"),
+        recover(cluster.0 + 1, generation.0 + 1, "h9"),
+        recover(cluster.0, generation.0 + 1, ""),
+    ] {
+        let [outcome] = registry.run([command]);
+        refusal(&outcome);
+    }
+    let view = registry.node.machine.view();
+    assert_eq!(view.cluster(), Some((cluster, generation)));
+    assert!(view.recoveries().unwrap().is_empty());
+    assert!(view.frontend(NodeId(1)).is_some());
+}
+
+#[test]
+fn a_new_generation_has_one_frontend_with_an_id_of_its_own_and_says_how_it_began() {
+    let mut registry = Registry::founded();
+    registry.add("h2", 9010);
+    let (cluster, generation) = registry.node.machine.view().cluster().unwrap();
+    let [outcome] = registry.run([recover(cluster.0, generation.0 + 1, "h9")]);
+    assert_eq!(affected(&outcome), 1);
+    let view = registry.node.machine.view();
+    let node = NodeId(registry.log.lsn().0);
+    assert_eq!(view.cluster(), Some((cluster, Generation(generation.0 + 1))));
+    let hosts: Vec<_> = view.frontends().into_iter().map(|(node, f)| (node, f.host)).collect();
+    assert_eq!(hosts, [(node, "h9".to_owned())]);
+    let recoveries = view.recoveries().unwrap();
+    let [recovery] = recoveries.as_slice() else { panic!("{recoveries:?}") };
+    assert_eq!((recovery.lsn, recovery.node), (registry.log.lsn(), node));
+    assert_eq!((recovery.note.as_str(), recovery.address.as_str()), ("lost two", "h9:9010"));
 }

@@ -232,6 +232,6 @@ fn outcome(outcome: &Outcome) -> String {
     }
 }
 
-fn unreadable(error: ViewError) -> Failure {
+pub(super) fn unreadable(error: ViewError) -> Failure {
     Failure::new(1105, "HY000", error.to_string())
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use quorate_wire::{ColumnType, Constraint, Failure, Relation, RelationColumn, Rows, Value};
+use quorate_wire::{
+    Column, ColumnType, Constraint, Failure, Relation, RelationColumn, Rows, Value,
+};
 
 use super::blocking;
-use super::lifecycle::{history, modules};
+use super::lifecycle::{history, modules, unreadable};
 use crate::cluster::{Cluster, wall_clock_us};
 use crate::machine::MachineView;
 use crate::query::{Page, Relations};
-use crate::types::Rejection;
+use crate::types::{Rejection, format_time};
 
 /// Schema of the host's own relations.
 const HOST_SCHEMA: &str = "quorate";
@@ -36,10 +38,12 @@ impl Snapshot {
         // A query that does not name the schema cannot read it, so nothing is gathered for it.
         if sql.to_ascii_lowercase().contains(HOST_SCHEMA) {
             let state = view.clone();
-            let history = blocking(move || history(&state)).await?;
+            let stored = move || Ok((history(&state)?, recoveries(&state)?));
+            let (history, recoveries) = blocking(stored).await?;
             host.push(("frontends", cluster.frontends(wall_clock_us()).await));
             host.push(("modules", modules(&view)));
             host.push(("module_history", history));
+            host.push(("recoveries", recoveries));
             host.push(("settings", settings(&view)));
             relations.extend(host.iter().map(|(name, rows)| relation(name, rows)));
         }
@@ -89,8 +93,30 @@ fn relation(name: &str, rows: &Rows) -> Relation {
     Relation { schema: HOST_SCHEMA.to_owned(), name: name.to_owned(), columns }
 }
 
+fn recoveries(view: &MachineView) -> Result<Rows, Failure> {
+    let columns = vec![
+        Column::new("Lsn", ColumnType::UInt),
+        Column::new("Time", ColumnType::DateTime),
+        Column::new("Generation", ColumnType::UInt),
+        Column::new("Node", ColumnType::UInt),
+        Column::text("Address"),
+        Column::text("Note"),
+    ];
+    let rows = view.recoveries().map_err(unreadable)?.into_iter().map(|recovery| {
+        vec![
+            recovery.lsn.0.into(),
+            format_time(recovery.time_us.cast_signed()).into(),
+            recovery.generation.0.into(),
+            recovery.node.0.into(),
+            recovery.address.into(),
+            recovery.note.into(),
+        ]
+    });
+    Ok(Rows { columns, rows: rows.collect() })
+}
+
 fn settings(view: &MachineView) -> Rows {
-    let column = |name: &str| quorate_wire::Column::new(name, ColumnType::Text);
+    let column = |name: &str| Column::new(name, ColumnType::Text);
     let rows = view.settings().into_iter().map(|(key, value)| vec![key.into(), value.into()]);
     let rows: Vec<Vec<Value>> = rows.collect();
     Rows { columns: vec![column("Key"), column("Value")], rows }

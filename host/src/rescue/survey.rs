@@ -1,0 +1,94 @@
+//! What one data directory holds.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{RescueError, show};
+use crate::machine::Standing;
+use crate::storage::{
+    DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions,
+    StateStore,
+};
+use crate::types::{FrontendKind, LogId, StateDigest, Vote};
+
+/// Memory for blocks of a state that is read once.
+const BLOCK_CACHE_BYTES: usize = 32 << 20;
+
+/// How far a data directory is.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whose it is.
+    pub identity: Identity,
+    /// The vote of its frontend.
+    pub vote: Option<Vote>,
+    /// The last entry of its log.
+    pub last: Option<LogId>,
+    /// How far the log is known to be committed; more may be.
+    pub committed: Option<LogId>,
+    /// The first LSN in its log.
+    pub first: u64,
+    /// The last entry that its state has applied.
+    pub applied: Option<LogId>,
+    /// The digest of that state.
+    pub digest: StateDigest,
+}
+
+/// A data directory, locked, and what it holds.
+pub(super) struct Opened {
+    pub survey: Survey,
+    pub standing: Standing,
+    pub log: Log,
+    pub state: Arc<dyn StateStore>,
+    /// Last, so that the lock goes last.
+    pub directory: DataDirectory,
+}
+
+impl Opened {
+    /// Opens a directory that a follower left, and reads all of its log.
+    pub fn open(path: &Path) -> Result<Self, RescueError> {
+        // Opening would make a data directory of an empty one.
+        if !path.join("format").exists() {
+            return Err(RescueError::NoDirectory(path.to_owned()));
+        }
+        let directory = DataDirectory::open(path)?;
+        let identity =
+            directory.identity()?.ok_or_else(|| RescueError::NoCluster(path.to_owned()))?;
+        if identity.kind == FrontendKind::Observer {
+            return Err(RescueError::Observer(path.to_owned()));
+        }
+        let log = Log::open(RocksLogDevice::open(&directory.log())?, LogOptions::default())?;
+        let options = RocksStateOptions { block_cache_bytes: BLOCK_CACHE_BYTES };
+        let state: Arc<dyn StateStore> = Arc::new(RocksState::open(&directory.state(), options)?);
+        let standing = Standing::read(state.view())?;
+        let positions = log.positions();
+        log.each_portion(0, |_| Ok::<_, RescueError>(()))?;
+        if standing.log_id > positions.last {
+            return Err(RescueError::StateAhead {
+                path: path.to_owned(),
+                applied: show(standing.log_id),
+                last: show(positions.last),
+            });
+        }
+        let survey = Survey {
+            path: path.to_owned(),
+            identity,
+            vote: positions.vote,
+            last: positions.last,
+            committed: positions.committed.max(standing.log_id),
+            first: positions.purged.map_or(0, |purged| purged.index + 1),
+            applied: standing.log_id,
+            digest: standing.digest,
+        };
+        Ok(Self { survey, standing, log, state, directory })
+    }
+}
+
+impl Survey {
+    /// The highest term that it has seen.
+    pub fn term(&self) -> u64 {
+        let voted = self.vote.map_or(0, |vote| vote.leader_id.term);
+        voted.max(self.last.map_or(0, |last| last.leader_id.term))
+    }
+}
