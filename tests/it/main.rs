@@ -5,5 +5,6 @@ mod component;
 mod crashes;
 mod failover;
 mod hot_swap;
+mod recover;
 mod refusals;
 mod start;

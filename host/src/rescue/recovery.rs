@@ -162,7 +162,10 @@ fn compare(survivor: &Opened, other: &Opened) -> Result<(), RescueError> {
 /// Where the survivor is reached: where it was, unless told otherwise.
 fn address(survivor: &Opened, options: &RecoveryOptions) -> Result<Frontend, RescueError> {
     let frontends = &survivor.standing.frontends;
-    let known = frontends.get(&survivor.survey.identity.node);
+    let identity = survivor.survey.identity;
+    // The old id is gone from a state in which an attempt that was cut off has got far.
+    let began = survivor.standing.cluster.is_some_and(|(_, state)| state > identity.generation);
+    let known = if began { frontends.values().next() } else { frontends.get(&identity.node) };
     let host = options.host.clone().or_else(|| known.map(|known| known.host.clone()));
     let port = options.edit_log_port.or_else(|| known.map(|known| known.edit_log_port));
     let (Some(host), Some(port)) = (host, port) else { return Err(RescueError::NoAddress) };
