@@ -2,21 +2,26 @@
 //!
 //! - [`Survey`]: whose a directory is and how far its log and state are. Reads every record of the
 //!   log, so damage is found before anything relies on it.
+//! - [`archive`]: a backup in one file, made while the frontend runs.
+//! - [`restore`]: a new data directory from such a file, at any LSN that it holds.
 //! - [`Recovery`]: a cluster that lost its majority goes on from one survivor.
 //!
 //! Both recovery and restore end with a new *generation* of the cluster ([`generation`] tells the
 //! order of writes and what a crash leaves). Frontends of different generations refuse each other,
 //! so what is left of the old one can never mix with the new one.
 //!
-//! Everything here blocks, and takes the lock of each directory, so a running frontend is never
-//! touched.
+//! All but making an archive takes the lock of each directory, so a running frontend is never
+//! touched. Everything here blocks.
 
+pub mod archive;
 mod error;
 mod generation;
 mod recovery;
+mod restore;
 mod survey;
 
 pub use error::RescueError;
 pub use generation::Begun;
 pub use recovery::{Recovery, RecoveryOptions};
-pub use survey::Survey;
+pub use restore::{RestoreOptions, restore};
+pub use survey::{Survey, verify_directory};

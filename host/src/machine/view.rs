@@ -13,7 +13,7 @@ use super::recovery::Recovery;
 use super::registry::{Activation, Active, Installed};
 use crate::runtime::{Facts, ReadCall};
 use crate::types::{
-    ClusterId, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId, StateDigest,
+    ClusterId, Frontend, Generation, LogId, Lsn, ModuleDigest, ModuleManifest, NodeId, StateDigest,
     StoredMembership, ViewError,
 };
 
@@ -56,6 +56,11 @@ impl MachineView {
     /// The last entry that it shows; 0 when there is none.
     pub fn lsn(&self) -> Lsn {
         self.published.position.lsn()
+    }
+
+    /// Its log id.
+    pub fn log_id(&self) -> Option<LogId> {
+        self.published.position.log_id
     }
 
     /// The chain of digests up to it.

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::archive::ArchiveError;
 use crate::machine::OpenError;
 use crate::runtime::Fault;
-use crate::storage::{DirectoryError, LogError, StateError};
+use crate::storage::{DirectoryError, LogError, SnapshotError, StateError};
 use crate::types::{ClusterId, Generation, LogId, Lsn, StateDigest, ViewError};
 
 /// Why nothing was rescued. Unless it says otherwise, nothing was changed.
@@ -117,6 +118,55 @@ pub enum RescueError {
     /// The state refused to begin a generation. The log has the entries that say so.
     #[error("the state refused the new generation: {0}")]
     Refused(String),
+    /// Too many archives are being made.
+    #[error("{0} archives of this frontend are being made, the most at a time; wait for one")]
+    Busy(usize),
+    /// There is nothing to save.
+    #[error("this frontend has applied nothing yet, so there is nothing to save")]
+    Nothing,
+    /// The log was purged while it was saved.
+    #[error("LSN {0} was purged from the log while it was saved; save again")]
+    Purged(u64),
+    /// The archive does not reach to the LSN that was asked for.
+    #[error("LSN {wanted} is not in the archive, it can restore LSN {first} to {last}")]
+    OutOfRange {
+        /// What was asked for.
+        wanted: Lsn,
+        /// The snapshot's LSN.
+        first: Lsn,
+        /// The last LSN.
+        last: Lsn,
+    },
+    /// The new directory is not new.
+    #[error("{0} exists and is not empty; name a new or an empty directory")]
+    NotEmpty(PathBuf),
+    /// What was restored is not what was saved.
+    #[error(
+        "the state at LSN {lsn} has digest {found}, the archive says {wanted}; it was not \
+         restored, empty the directory"
+    )]
+    Digest {
+        /// Where.
+        lsn: Lsn,
+        /// The digest of the restored state.
+        found: StateDigest,
+        /// The digest in the archive.
+        wanted: StateDigest,
+    },
+    /// A file cannot be written.
+    #[error("write {path}: {source}; empty the directory and try again")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The archive cannot be used.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A snapshot cannot be taken or read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),

@@ -10,23 +10,25 @@
 //!    far above every term seen, so that no entry of the old generation can ever win over them.
 //! 4. The log is marked as committed up to there.
 //! 5. The two entries are applied, and the state is flushed.
-//! 6. A vote of the new frontend for itself, one term higher, not granted by anybody: so it starts
+//! 6. Snapshots of the old generation are removed: frontends of the new one refuse them.
+//! 7. A vote of the new frontend for itself, one term higher, not granted by anybody: so it starts
 //!    as a follower without a leader, campaigns, and elects itself.
-//! 7. The new identity. Only now does the directory belong to the new generation.
+//! 8. The new identity. Only now does the directory belong to the new generation.
 //!
-//! A crash before 7 leaves a directory of the old generation. Before 3 it is one whose state has
+//! A crash before 8 leaves a directory of the old generation. Before 3 it is one whose state has
 //! caught up; after 3 its log ends with the two entries. Running the same again completes it: the
 //! entries are found by the generation of the state that results from the log, and not added twice.
 //! A frontend must not be started on it meanwhile: the new membership does not contain the old id,
 //! so it would wait and serve what it has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::error::RescueError;
-use super::survey::Opened;
+use super::survey::Ground;
 use crate::machine::{Applier, Machine, is_address};
 use crate::runtime::{Fault, Runtime, RuntimeOptions};
 use crate::storage::{Identity, Log};
@@ -47,8 +49,10 @@ pub(super) struct Beginning {
     pub frontend: Frontend,
     /// The highest term seen anywhere.
     pub term: u64,
-    /// Whether to cut the log where it is known to be committed.
-    pub drop_uncommitted: bool,
+    /// Where to cut the log, if at all. Not below what was applied.
+    pub cut: Option<LogId>,
+    /// The digest that the state must have before the generation begins, if that is known.
+    pub digest: Option<StateDigest>,
     /// Why, for the record.
     pub note: String,
     /// The clock and random bytes: they become part of the entry.
@@ -68,26 +72,30 @@ pub struct Begun {
     pub digest: StateDigest,
     /// The last LSN of the old generation that is in the new one.
     pub kept: Lsn,
+    /// The digest of the state with that one; none when it is not known any more.
+    pub kept_digest: Option<StateDigest>,
 }
 
 /// Begins the generation after `from` on a directory.
 pub(super) fn begin(
-    opened: Opened,
+    ground: Ground,
     from: (ClusterId, Generation),
     beginning: Beginning,
 ) -> Result<Begun, RescueError> {
     if !is_address(&beginning.frontend) {
         return Err(RescueError::Address(beginning.frontend.address()));
     }
-    let applying = || apply_all(&opened, from, beginning);
+    let applying = || apply_all(&ground, from, beginning);
     // Modules need more stack than the threads of this process have.
     let begun = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("apply".to_owned()).stack_size(STACK_BYTES);
         let thread = thread.spawn_scoped(scope, applying).map_err(RescueError::Thread)?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
-    let Opened { log, state, directory, .. } = opened;
+    let Ground { log, state, directory } = ground;
     state.flush()?;
+    // Snapshots of the old generation are of no use to frontends of the new one.
+    remove_all(&directory.snapshots())?;
     let vote = Vote {
         leader_id: LeaderId { term: log_term(&log) + 1, node_id: begun.identity.node },
         committed: false,
@@ -101,18 +109,18 @@ pub(super) fn begin(
 }
 
 fn apply_all(
-    opened: &Opened,
+    ground: &Ground,
     (cluster, old): (ClusterId, Generation),
     beginning: Beginning,
 ) -> Result<Begun, RescueError> {
-    let log = &opened.log;
-    if let Some(committed) = opened.survey.committed.filter(|_| beginning.drop_uncommitted) {
-        log.truncate_durably(committed)?;
+    let log = &ground.log;
+    if let Some(last) = beginning.cut {
+        log.truncate_durably(last)?;
     }
     let options = RuntimeOptions { read_slots: 1 };
     let runtime = Runtime::new(options).map_err(RescueError::Runtime)?;
-    let runtime = runtime.keeping(&opened.directory.modules());
-    let (machine, mut applier) = Machine::open(Arc::clone(&opened.state), runtime)?;
+    let runtime = runtime.keeping(&ground.directory.modules());
+    let (machine, mut applier) = Machine::open(Arc::clone(&ground.state), runtime)?;
     let next = machine.applied().log_id.map_or(0, |id| id.index + 1);
     log.each_portion(next, |entries| apply(&mut applier, log, entries).map(|_| ()))?;
 
@@ -125,12 +133,15 @@ fn apply_all(
             return found(&machine, cluster, generation);
         }
         Some((_, state)) => {
-            let path = opened.survey.path.clone();
+            let path = ground.directory.path().to_owned();
             return Err(RescueError::Generation { path, identity: old, state });
         }
-        None => return Err(RescueError::NoCluster(opened.survey.path.clone())),
+        None => return Err(RescueError::NoCluster(ground.directory.path().to_owned())),
     }
     let kept = machine.lsn();
+    if let Some(wanted) = beginning.digest.filter(|wanted| *wanted != view.digest()) {
+        return Err(RescueError::Digest { lsn: kept, found: view.digest(), wanted });
+    }
     let entries = entries(kept, cluster, generation, beginning)?;
     let command = entries[1].log_id;
     log.append_durably(entries.to_vec())?;
@@ -189,21 +200,19 @@ fn found(
         return Err(RescueError::Refused(message));
     };
     let identity = Identity { cluster, generation, node: *node, kind: FrontendKind::Follower };
+    let kept = Lsn(node.0.saturating_sub(2));
     Ok(Begun {
         identity,
         address: frontend.address(),
         lsn: Lsn(node.0),
         digest: view.digest(),
-        kept: Lsn(node.0.saturating_sub(2)),
+        kept,
+        kept_digest: view.digest_at(kept)?,
     })
 }
 
 /// Applies entries that are in the log, and gives the outcomes of all their commands.
-pub(super) fn apply(
-    applier: &mut Applier,
-    log: &Log,
-    entries: &[Entry],
-) -> Result<Vec<Outcome>, RescueError> {
+fn apply(applier: &mut Applier, log: &Log, entries: &[Entry]) -> Result<Vec<Outcome>, RescueError> {
     let durable = |id: &LogId| log.wait_durable(id).map_err(|error| Fault(error.to_string()));
     let replies = applier.apply(entries, &durable).map_err(RescueError::Apply)?;
     let outcomes = replies.iter().flat_map(|reply| reply.outcomes.iter());
@@ -218,4 +227,13 @@ fn random(header: &BatchHeader) -> u64 {
 
 fn log_term(log: &Log) -> u64 {
     log.positions().last.map_or(0, |last| last.leader_id.term)
+}
+
+/// Removes what is in a folder.
+fn remove_all(path: &Path) -> Result<(), RescueError> {
+    let failed = |source| RescueError::Unwritable { path: path.to_owned(), source };
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        std::fs::remove_dir_all(entry.map_err(failed)?.path()).map_err(failed)?;
+    }
+    Ok(())
 }

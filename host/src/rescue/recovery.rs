@@ -105,12 +105,13 @@ impl Recovery {
         let beginning = Beginning {
             frontend,
             term,
-            drop_uncommitted: options.drop_uncommitted,
+            cut: survivor.survey.committed.filter(|_| options.drop_uncommitted),
+            digest: None,
             note,
             header: header(),
         };
         drop(others);
-        begin(survivor, (identity.cluster, identity.generation), beginning)
+        begin(survivor.ground, (identity.cluster, identity.generation), beginning)
     }
 }
 

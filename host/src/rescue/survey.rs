@@ -6,13 +6,16 @@ use std::sync::Arc;
 use super::error::{RescueError, show};
 use crate::machine::Standing;
 use crate::storage::{
-    DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions,
+    DataDirectory, Generations, Identity, Log, LogOptions, RocksLogDevice, RocksStateOptions,
     StateStore,
 };
-use crate::types::{FrontendKind, LogId, StateDigest, Vote};
+use crate::types::{FrontendKind, LogId, Range, StateDigest, Vote};
 
 /// Memory for blocks of a state that is read once.
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
+/// Rows and bytes of one page of a state that is checked.
+const PAGE_ROWS: usize = 4096;
+const PAGE_BYTES: usize = 4 << 20;
 
 /// How far a data directory is.
 #[derive(Debug, Clone)]
@@ -35,14 +38,29 @@ pub struct Survey {
     pub digest: StateDigest,
 }
 
-/// A data directory, locked, and what it holds.
-pub(super) struct Opened {
-    pub survey: Survey,
-    pub standing: Standing,
+/// The databases of a data directory, which is locked.
+pub(super) struct Ground {
     pub log: Log,
     pub state: Arc<dyn StateStore>,
     /// Last, so that the lock goes last.
     pub directory: DataDirectory,
+}
+
+impl Ground {
+    /// Opens the databases.
+    pub fn open(directory: DataDirectory) -> Result<Self, RescueError> {
+        let log = Log::open(RocksLogDevice::open(&directory.log())?, LogOptions::default())?;
+        let options = RocksStateOptions { block_cache_bytes: BLOCK_CACHE_BYTES };
+        let state = Arc::new(Generations::open(&directory.state(), options)?);
+        Ok(Self { log, state, directory })
+    }
+}
+
+/// The data directory of a follower, and what it holds.
+pub(super) struct Opened {
+    pub survey: Survey,
+    pub standing: Standing,
+    pub ground: Ground,
 }
 
 impl Opened {
@@ -58,9 +76,7 @@ impl Opened {
         if identity.kind == FrontendKind::Observer {
             return Err(RescueError::Observer(path.to_owned()));
         }
-        let log = Log::open(RocksLogDevice::open(&directory.log())?, LogOptions::default())?;
-        let options = RocksStateOptions { block_cache_bytes: BLOCK_CACHE_BYTES };
-        let state: Arc<dyn StateStore> = Arc::new(RocksState::open(&directory.state(), options)?);
+        let Ground { log, state, directory } = Ground::open(directory)?;
         let standing = Standing::read(state.view())?;
         let positions = log.positions();
         log.each_portion(0, |_| Ok::<_, RescueError>(()))?;
@@ -81,7 +97,25 @@ impl Opened {
             applied: standing.log_id,
             digest: standing.digest,
         };
-        Ok(Self { survey, standing, log, state, directory })
+        Ok(Self { survey, standing, ground: Ground { log, state, directory } })
+    }
+}
+
+/// Reads every record of a data directory, of the log and of the state, and so checks all of them.
+///
+/// # Errors
+/// What is damaged, or that the directory is in use.
+pub fn verify_directory(path: &Path) -> Result<Survey, RescueError> {
+    let opened = Opened::open(path)?;
+    let view = opened.ground.state.view();
+    let mut low = Vec::new();
+    loop {
+        let range = Range { low: &low, high: &[0xff], reverse: false };
+        let page = view.scan(range, PAGE_ROWS, PAGE_BYTES)?;
+        match page.pairs.last() {
+            Some((last, _)) if !page.done => low = [&last[..], &[0]].concat(),
+            _ => return Ok(opened.survey),
+        }
     }
 }
 
