@@ -7,6 +7,7 @@ mod client;
 mod dev;
 mod module;
 mod recover;
+mod snapshot;
 mod sql;
 mod start;
 mod table;
@@ -33,6 +34,8 @@ enum Command {
     Module(module::Arguments),
     /// Go on from one survivor when a cluster has lost its majority for good
     Recover(recover::Arguments),
+    /// Take, save, check and restore backups
+    Snapshot(snapshot::Arguments),
     /// Run statements on a frontend
     Sql(sql::Arguments),
 }
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
             Command::Dev(arguments) => dev::run(arguments).await,
             Command::Module(arguments) => module::run(arguments).await,
             Command::Recover(arguments) => recover::run(arguments).await,
+            Command::Snapshot(arguments) => snapshot::run(arguments).await,
             Command::Sql(arguments) => sql::run(arguments).await,
         }
     });

@@ -4,6 +4,7 @@
 //! so it means what it means on the MySQL port; nothing is kept from one call to the next.
 
 mod convert;
+mod save;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,9 +23,10 @@ use crate::cluster::modules::MODULE_BYTES_MAX;
 use crate::proto::client::client_server::{Client as Service, ClientServer};
 use crate::proto::client::{
     Acknowledgement, ExecuteRequest, ExecuteResponse, InstallModuleRequest, InstallModuleResponse,
-    execute_request,
+    SaveSnapshotRequest, execute_request,
 };
 use crate::query::Cancel;
+use crate::rescue::archive::Backups;
 use crate::session::{Answer, Backend, Consistency, Sessions, StatementContext};
 
 /// Largest message taken from a client: a payload of the largest command and its frame.
@@ -48,6 +50,7 @@ pub async fn serve(
     sessions: Arc<Sessions>,
     backend: Arc<dyn Backend>,
     cluster: Cluster,
+    backups: Backups,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -56,7 +59,7 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
         .build_v1()
         .expect("the descriptor set was made by our own build");
-    let door = ClientServer::new(FrontDoor { sessions, backend, cluster })
+    let door = ClientServer::new(FrontDoor { sessions, backend, cluster, backups })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let draining = async move {
         stop.cancelled().await;
@@ -80,6 +83,7 @@ pub struct FrontDoor {
     sessions: Arc<Sessions>,
     backend: Arc<dyn Backend>,
     cluster: Cluster,
+    backups: Backups,
 }
 
 #[tonic::async_trait]
@@ -153,6 +157,17 @@ impl Service for FrontDoor {
             lsn: installed.lsn.0,
             acknowledgements: acknowledgements.collect(),
         }))
+    }
+
+    type SaveSnapshotStream = save::Parts;
+
+    async fn save_snapshot(
+        &self,
+        request: Request<SaveSnapshotRequest>,
+    ) -> Result<Response<Self::SaveSnapshotStream>, Status> {
+        self.check_peer(request.remote_addr())?;
+        let parts = save::begin(&self.cluster, &self.backups, request.into_inner().stale).await?;
+        Ok(Response::new(parts))
     }
 }
 

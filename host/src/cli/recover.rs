@@ -108,7 +108,8 @@ pub(super) fn refusal(error: RescueError) -> Exit {
     Exit::new(REFUSED, error)
 }
 
-fn print(surveys: &[Survey]) -> Result<(), Exit> {
+/// Prints what directories hold.
+pub(super) fn print(surveys: &[Survey]) -> Result<(), Exit> {
     if surveys.is_empty() {
         return Ok(());
     }

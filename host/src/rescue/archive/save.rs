@@ -1,7 +1,7 @@
 //! Making an archive of a running frontend, block by block.
 //!
-//! A new snapshot is taken, unless nothing was applied since the newest one; then everything that
-//! this frontend has applied by then follows from the log. The snapshot cannot go away meanwhile;
+//! It begins with the frontend's newest snapshot, which the caller has just taken; then everything
+//! that the frontend has applied by then follows from the log. The snapshot cannot go away meanwhile;
 //! the log can be purged, and then the save fails and is to be repeated.
 
 use std::sync::Arc;
@@ -43,15 +43,14 @@ impl Backups {
         Self { snapshots, machine, log, frontend, version, turns }
     }
 
-    /// Begins an archive of what is applied now. Takes a snapshot, so it blocks. `now_us` is the
-    /// time, in microseconds since 1970.
+    /// Begins an archive of what is applied now, with the newest snapshot.
     ///
     /// # Errors
-    /// When too many are being made, or the snapshot cannot be taken.
-    pub fn begin(&self, now_us: u64) -> Result<Saving, RescueError> {
+    /// When too many are being made, or there is no snapshot.
+    pub fn begin(&self) -> Result<Saving, RescueError> {
         let turn = Arc::clone(&self.turns).try_acquire_owned();
         let turn = turn.map_err(|_| RescueError::Busy(SAVES_MAX))?;
-        let snapshot = self.snapshots.build(now_us)?;
+        let snapshot = self.snapshots.newest().ok_or(RescueError::Nothing)?;
         // One view, so that the module is that of the last entry.
         let view = self.machine.view();
         let module = view.active().map_or_else(String::new, |active| {
