@@ -1,5 +1,6 @@
 //! What the README promises, tried on real processes with the real client.
 
+mod backup;
 mod catalog;
 mod component;
 mod crashes;

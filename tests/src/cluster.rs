@@ -55,6 +55,11 @@ impl Cluster {
         cluster
     }
 
+    /// A cluster of one frontend that runs, in a folder that is kept, to be [added](Self::add) to.
+    pub fn grow(dir: &Path, first: Frontend) -> Self {
+        Self { frontends: vec![first], dir: dir.to_owned(), temporary: None }
+    }
+
     /// Registers one more frontend and starts it.
     ///
     /// # Panics

@@ -26,7 +26,7 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// The parts of an archive.
 pub type Parts = ReceiverStream<Result<SaveSnapshotResponse, Status>>;
 
-/// Takes a snapshot and begins an archive of it.
+/// Begins an archive of what is applied now; takes a snapshot if there was never one.
 pub async fn begin(cluster: &Cluster, backups: &Backups, stale: bool) -> Result<Parts, Status> {
     if !stale {
         let deadline = Instant::now() + CONFIRM_TIMEOUT;
@@ -40,8 +40,10 @@ pub async fn begin(cluster: &Cluster, backups: &Backups, stale: bool) -> Result<
         })?;
         cluster.wait_applied(lsn, deadline).await.map_err(|failure| status(&failure))?;
     }
-    let taken = cluster.node().take_snapshot().await;
-    taken.map_err(|error| Status::failed_precondition(error.to_string()))?;
+    if !backups.can_begin() {
+        let taken = cluster.node().take_snapshot().await;
+        taken.map_err(|error| Status::failed_precondition(error.to_string()))?;
+    }
     let backups = backups.clone();
     let saving = blocking(move || backups.begin()).await?;
     let (parts, stream) = channel(PARTS_MAX);

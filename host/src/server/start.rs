@@ -16,6 +16,7 @@ use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
 use crate::config::{Config, ElectionProfile};
 use crate::machine::{Machine, read_mark};
 use crate::raft::{self, Node, NodeOptions, Profile};
+use crate::rescue::archive::Backups;
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
@@ -104,9 +105,12 @@ impl Frontend {
             NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
         node_options.snapshot_rate = config.snapshots.bytes_per_second;
         let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
-        let node = Node::start(node_options, log.clone(), gated, snapshots).await?;
+        let node = Node::start(node_options, log.clone(), gated, snapshots.clone()).await?;
         let address = registered.address();
         let started_us = wall_clock_us().cast_unsigned();
+        let name = registered.address();
+        let backups =
+            Backups::new(snapshots, machine.clone(), log.clone(), name, VERSION.to_owned());
         let cluster = Cluster::new(identity, registered, machine, node, started_us);
 
         let stop_peers = CancellationToken::new();
@@ -148,6 +152,7 @@ impl Frontend {
             Arc::clone(&sessions),
             services,
             cluster.clone(),
+            backups,
             draining.clone(),
         ));
         background.spawn(http::serve(

@@ -1,7 +1,7 @@
 //! Making an archive of a running frontend, block by block.
 //!
-//! It begins with the frontend's newest snapshot, which the caller has just taken; then everything
-//! that the frontend has applied by then follows from the log. The snapshot cannot go away meanwhile;
+//! It begins with the frontend's newest snapshot; then everything that the frontend has applied by
+//! then follows from the log, and each LSN in between can be restored. The snapshot cannot go away meanwhile;
 //! the log can be purged, and then the save fails and is to be repeated.
 
 use std::sync::Arc;
@@ -41,6 +41,11 @@ impl Backups {
     ) -> Self {
         let turns = Arc::new(Semaphore::new(SAVES_MAX));
         Self { snapshots, machine, log, frontend, version, turns }
+    }
+
+    /// Whether there is a snapshot to begin with.
+    pub fn can_begin(&self) -> bool {
+        self.snapshots.newest().is_some()
     }
 
     /// Begins an archive of what is applied now, with the newest snapshot.
