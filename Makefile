@@ -3,7 +3,7 @@
 target := $(or $(CARGO_TARGET_DIR),target)
 quorate := $(target)/debug/quorate
 
-.PHONY: help setup build run demo test bench lint deny
+.PHONY: help setup build run demo test sim sim-long bench lint deny
 
 help:             ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -25,6 +25,12 @@ test: build       ## all tests
 	@xtask/setup.sh component
 	cargo test --locked --doc --workspace
 	cargo nextest run --locked --workspace --no-fail-fast
+
+sim:              ## whole clusters in one process: 300 seeds, or one with its trace: SEED=n
+	cargo run --locked --quiet -p quorate-tests --bin sim -- $(if $(SEED),--seed $(SEED),$(args))
+
+sim-long:         ## the same for hours: MINUTES=n
+	cargo run --locked --quiet -p quorate-tests --bin sim -- --minutes $(or $(MINUTES),120) --from $(or $(FROM),10000) $(args)
 
 bench: build      ## throughput and latency beside etcd, in one interleaved run
 	@xtask/setup.sh etcd

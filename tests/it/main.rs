@@ -8,4 +8,5 @@ mod failover;
 mod hot_swap;
 mod recover;
 mod refusals;
+mod sim;
 mod start;

@@ -21,3 +21,10 @@ pub enum Mutation {
     /// An entry that another leader's log replaced counts as never appended (openraft's 2095).
     DiscardedIsRefused,
 }
+
+impl Mutation {
+    /// Whether a few seeds are enough to find it. The others take hundreds.
+    pub fn is_found_soon(self) -> bool {
+        !matches!(self, Self::LostOutcome | Self::DiscardedIsRefused)
+    }
+}

@@ -118,7 +118,7 @@ pub struct Plan {
 }
 
 /// Every so many seeds, modules run as WebAssembly.
-const WASM_EVERY: u64 = 16;
+const WASM_EVERY: u64 = 32;
 
 impl Plan {
     /// The plan of a seed.

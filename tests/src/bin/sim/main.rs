@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quorate_tests::sim::{Mutation, World};
 
 /// A seed takes a few seconds; one that takes longer than this hangs.
-const SEED_TIMEOUT: Duration = Duration::from_secs(180);
+const SEED_TIMEOUT: Duration = Duration::from_secs(600);
 /// Lines of the trace that are shown of a failed seed.
 const LINES_SHOWN: usize = 40;
 
