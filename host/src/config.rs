@@ -56,6 +56,9 @@ pub struct Config {
     pub sys_log_level: String,
     /// Free disk space in bytes below which writes are refused. Default 512 MiB.
     pub min_free_disk_bytes: u64,
+    /// Disk space in bytes that a file in the data directory keeps in reserve, given up when less
+    /// than a quarter of `min_free_disk_bytes` is free. Default 64 MiB; 0 for none.
+    pub ballast_bytes: u64,
 }
 
 /// A configuration that cannot be used, in one line for a person.
@@ -108,6 +111,7 @@ impl Config {
             query_mem_limit: get("query_mem_limit").parsed("a number of bytes")?,
             sys_log_level: get("sys_log_level").text().to_owned(),
             min_free_disk_bytes: get("min_free_disk_bytes").parsed("a number of bytes")?,
+            ballast_bytes: get("ballast_bytes").parsed("a number of bytes")?,
         };
         config.check_ports_differ(settings)?;
         Ok(config)

@@ -6,11 +6,12 @@
 mod apply;
 mod backend;
 mod error;
+mod handover;
 mod listeners;
 mod space;
 mod start;
 
 pub use apply::Gated;
 pub use backend::Services;
-pub use error::StartError;
+pub use error::{Ending, StartError};
 pub use start::{Frontend, StartOptions};

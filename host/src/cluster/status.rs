@@ -71,6 +71,7 @@ impl Cluster {
             started_us: self.inner.started_us,
             version: VERSION.to_owned(),
             stalled: raft.stopped.or(raft.stalled).unwrap_or_default(),
+            low_on_disk: self.node().proposer().is_full(),
         }
     }
 

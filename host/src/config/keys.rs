@@ -29,6 +29,11 @@ pub const KEYS: &[Key] = &[
     key("query_mem_limit", "268435456", "most bytes that one SELECT may take"),
     key("sys_log_level", "info,openraft=warn", "what goes to standard error: a log filter"),
     key("min_free_disk_bytes", "536870912", "free disk space below which writes are refused"),
+    key(
+        "ballast_bytes",
+        "67108864",
+        "disk space kept in reserve and given up when the disk is full",
+    ),
 ];
 
 /// The key of that name.

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::apply::Gated;
 use super::listeners::Listeners;
-use super::{Services, StartError, space};
+use super::space::{self, Disk};
+use super::{Ending, Services, StartError, handover};
 use crate::cluster::bootstrap::FOUNDER;
 use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
 use crate::config::{Config, ElectionProfile};
@@ -19,7 +21,7 @@ use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
     DataDirectory, Identity, Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions,
-    StateStore,
+    StateError, StateStore,
 };
 use crate::types::{Frontend as Registered, FrontendKind, Ports};
 use crate::{grpc, http, mysql};
@@ -50,6 +52,7 @@ pub struct Frontend {
     directory: DataDirectory,
     cluster: Cluster,
     log: Log,
+    state_failure: watch::Receiver<Option<StateError>>,
     sessions: Arc<Sessions>,
     draining: CancellationToken,
     stop: CancellationToken,
@@ -78,20 +81,28 @@ impl Frontend {
             );
         }
         let registered = registered(config);
+        Disk::new(config).check_start(config)?;
         let directory = DataDirectory::open(&config.meta_dir)?;
+        let disk = Disk::new(config);
+        disk.look();
         let (identity, founds) = identity(&directory, &options, &registered, &stop).await?;
         if identity.kind == FrontendKind::Observer {
             return Err(StartError::Observer);
         }
 
-        let device = RocksLogDevice::open(&directory.log())?;
+        let device = RocksLogDevice::open(&directory.log(), &directory.fence())?;
         let log = Log::open(device, LogOptions::default())?;
-        let state: Arc<dyn StateStore> =
-            Arc::new(RocksState::open(&directory.state(), RocksStateOptions::default())?);
+        let state = RocksState::open(&directory.state(), RocksStateOptions::default())?;
+        let state_failure = state.failure();
+        let state: Arc<dyn StateStore> = Arc::new(state);
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
             .map_err(StartError::Runtime)?
             .keeping(&directory.modules());
-        let (machine, applier) = Machine::open(state, runtime)?;
+        let opened = Machine::open(state, runtime);
+        let (machine, applier) = opened.map_err(|error| match &*state_failure.borrow() {
+            Some(failure) => StartError::State(failure.clone()),
+            None => StartError::Machine(error),
+        })?;
         let profile = match config.election_profile {
             ElectionProfile::Fast => Profile::Fast,
             ElectionProfile::Lan => Profile::Lan,
@@ -100,7 +111,12 @@ impl Frontend {
         let node_options =
             NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
         let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
-        let node = Node::start(node_options, log.clone(), gated).await?;
+        let started = Node::start(node_options, log.clone(), gated).await;
+        let node = started.map_err(|error| match (log.failure(), &*state_failure.borrow()) {
+            (Some(failure), _) => StartError::Log(failure),
+            (None, Some(failure)) => StartError::State(failure.clone()),
+            (None, None) => StartError::Raft(error),
+        })?;
         let address = registered.address();
         let started_us = wall_clock_us().cast_unsigned();
         let cluster = Cluster::new(identity, registered, machine, node, started_us);
@@ -121,9 +137,8 @@ impl Frontend {
         let tasks = CancellationToken::new();
         spawn_background(&background, &cluster, component, &tasks);
 
-        let (path, low_bytes) = (config.meta_dir.clone(), config.min_free_disk_bytes);
-        let (proposer, token) = (cluster.node().proposer(), tasks.clone());
-        background.spawn(async move { space::watch(&path, low_bytes, proposer, token).await });
+        background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
+        background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
 
         let draining = CancellationToken::new();
         let services: Arc<dyn Backend> =
@@ -155,6 +170,7 @@ impl Frontend {
             directory,
             cluster,
             log,
+            state_failure,
             sessions,
             draining,
             stop: tasks,
@@ -179,12 +195,28 @@ impl Frontend {
         &self.sessions
     }
 
-    /// Why it cannot go on, once that is so: its log or its consensus has stopped for good.
-    pub async fn failed(&self) -> String {
+    /// Why it cannot go on, once that is so: its log, its state or its consensus has failed for
+    /// good.
+    pub async fn failed(&self) -> (Ending, String) {
         let mut leadership = self.cluster.node().watch();
-        let stopped = leadership.wait_for(|known| known.stopped.is_some()).await;
-        let stopped = stopped.map(|known| known.stopped.clone());
-        stopped.ok().flatten().unwrap_or_else(|| "consensus ended".to_owned())
+        let mut state = self.state_failure.clone();
+        let stopped = tokio::select! {
+            biased;
+            _ = self.log.failed() => None,
+            Ok(_) = state.wait_for(Option::is_some) => None,
+            stopped = leadership.wait_for(|known| known.stopped.is_some()) => {
+                stopped.ok().and_then(|known| known.stopped.clone())
+            }
+        };
+        // Consensus stops because of them, and may be first to say so.
+        if let Some(failure) = self.log.failure() {
+            let ending = failure.trouble().map_or(Ending::Failed, Ending::from);
+            return (ending, failure.to_string());
+        }
+        if let Some(failure) = &*self.state_failure.borrow() {
+            return (failure.trouble().into(), failure.to_string());
+        }
+        (Ending::Failed, stopped.unwrap_or_else(|| "consensus ended".to_owned()))
     }
 
     /// Takes no new statements, lets running ones end, hands leadership over, and closes what was

@@ -158,6 +158,10 @@ impl Image {
 }
 
 impl LogDevice for SimLogDevice {
+    fn fence_location(&self) -> String {
+        format!("fence in {}", self.location())
+    }
+
     fn location(&self) -> String {
         "memory".to_owned()
     }

@@ -14,7 +14,9 @@ use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, IteratorMode, LogLevel,
     Options, ReadOptions, WriteBatch,
 };
+use tokio::sync::watch;
 
+use crate::storage::Trouble;
 use crate::storage::record::{Damage, seal, unseal};
 use crate::types::{Range, Scan, View, ViewError};
 
@@ -58,6 +60,7 @@ pub struct RocksState {
     path: PathBuf,
     /// The view of the last commit, once somebody asked for it.
     view: Mutex<Option<Arc<RocksView>>>,
+    failure: Arc<watch::Sender<Option<StateError>>>,
 }
 
 impl RocksState {
@@ -67,13 +70,34 @@ impl RocksState {
     /// When the directory cannot be written, or RocksDB finds its files damaged or in use.
     pub fn open(path: &Path, options: RocksStateOptions) -> Result<Self, StateError> {
         std::fs::create_dir_all(path).map_err(|e| StateError::from_io(path, &e))?;
-        let db = DB::open(&rocks_options(options), path).map_err(|e| failed(path, &e))?;
-        Ok(Self { db: Arc::new(db), path: path.to_owned(), view: Mutex::new(None) })
+        let db = DB::open(&rocks_options(options), path)
+            .map_err(|e| StateError::from_rocks(path, &e))?;
+        Ok(Self {
+            db: Arc::new(db),
+            path: path.to_owned(),
+            view: Mutex::new(None),
+            failure: Arc::new(watch::Sender::new(None)),
+        })
+    }
+
+    /// The first failure, once there is one: a read that found damage, or a commit that was not
+    /// made. The frontend must then stop. Stays readable when the store is gone.
+    pub fn failure(&self) -> watch::Receiver<Option<StateError>> {
+        self.failure.subscribe()
+    }
+
+    fn failed(&self, error: &rocksdb::Error) -> StateError {
+        note(&self.failure, StateError::from_rocks(&self.path, error))
     }
 }
 
-fn failed(path: &Path, error: &rocksdb::Error) -> StateError {
-    StateError::Failed { path: path.display().to_string(), reason: error.to_string() }
+fn note(failure: &watch::Sender<Option<StateError>>, error: StateError) -> StateError {
+    failure.send_if_modified(|first| {
+        let is_first = first.is_none();
+        first.get_or_insert_with(|| error.clone());
+        is_first
+    });
+    error
 }
 
 impl StateStore for RocksState {
@@ -82,7 +106,8 @@ impl StateStore for RocksState {
         let view = view.get_or_insert_with(|| {
             Arc::new(RocksView {
                 snapshot: OwnedSnapshot::take(&self.db),
-                path: self.path.display().to_string(),
+                path: self.path.clone(),
+                failure: Arc::clone(&self.failure),
             })
         });
         Arc::clone(view) as Arc<dyn View>
@@ -99,38 +124,38 @@ impl StateStore for RocksState {
                 None => batch.delete(&key),
             }
         }
-        let result = self.db.write(batch).map_err(|e| failed(&self.path, &e));
+        let result = self.db.write(batch).map_err(|e| self.failed(&e));
         *self.view.lock() = None;
         result
     }
 
     fn flush(&self) -> Result<(), StateError> {
-        self.db.flush().map_err(|e| failed(&self.path, &e))
+        self.db.flush().map_err(|e| self.failed(&e))
     }
 
     fn checkpoint(&self, dir: &Path) -> Result<(), StateError> {
         Checkpoint::new(&self.db)
             .and_then(|checkpoint| checkpoint.create_checkpoint(dir))
-            .map_err(|e| failed(dir, &e))
+            .map_err(|e| StateError::from_rocks(dir, &e))
     }
 }
 
 struct RocksView {
     snapshot: OwnedSnapshot,
-    path: String,
+    path: PathBuf,
+    failure: Arc<watch::Sender<Option<StateError>>>,
 }
 
 impl RocksView {
     fn failed(&self, error: &rocksdb::Error) -> ViewError {
-        ViewError(format!("{}: {error}", self.path))
+        let error = note(&self.failure, StateError::from_rocks(&self.path, error));
+        ViewError(error.to_string())
     }
 
     fn damaged(&self, key: &[u8], damage: &Damage) -> ViewError {
-        let key = key.escape_ascii();
-        ViewError(format!(
-            "key '{key}' in {} is damaged: {damage}; rebuild this frontend from a healthy one",
-            self.path
-        ))
+        let reason = format!("key '{}': {damage}", key.escape_ascii());
+        let error = note(&self.failure, StateError::new(&self.path, reason, Trouble::Damage));
+        ViewError(error.to_string())
     }
 }
 

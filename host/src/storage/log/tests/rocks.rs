@@ -6,7 +6,7 @@ use super::*;
 
 fn open(path: &Path) -> Result<Log, LogError> {
     let tail = TailLimits { bytes: 0, unapplied_bytes: 0 };
-    Log::open(RocksLogDevice::open(path)?, LogOptions { tail })
+    Log::open(RocksLogDevice::open(path, &path.join("fence"))?, LogOptions { tail })
 }
 
 async fn append(log: &Log, entries: Vec<Entry>) {
