@@ -2,7 +2,12 @@
 
 mod catalog;
 mod component;
+mod damage;
+mod disk_faults;
+mod disk_full;
+mod endurance;
 mod failover;
+mod formats;
 mod hot_swap;
 mod refusals;
 mod start;

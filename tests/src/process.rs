@@ -29,6 +29,8 @@ pub struct Frontend {
     ports: [u16; 4],
     helper: Option<String>,
     module: Option<PathBuf>,
+    settings: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -40,7 +42,25 @@ impl Frontend {
     pub fn new(dir: &Path, helper: Option<String>, module: Option<&str>) -> Self {
         std::fs::create_dir_all(dir).expect("a test may create folders");
         let module = module.map(PathBuf::from);
-        Self { dir: dir.to_owned(), ports: free_ports(), helper, module, child: None }
+        Self {
+            dir: dir.to_owned(),
+            ports: free_ports(),
+            helper,
+            module,
+            settings: Vec::new(),
+            environment: Vec::new(),
+            child: None,
+        }
+    }
+
+    /// Sets a configuration key, from the next start on.
+    pub fn configure(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.settings.push(format!("{key}={value}"));
+    }
+
+    /// Sets an environment variable, from the next start on.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// `127.0.0.1:edit_log_port`.
@@ -93,6 +113,10 @@ impl Frontend {
         ] {
             command.args(["--set", &setting]);
         }
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        command.envs(self.environment.iter().cloned());
         if let Some(helper) = &self.helper {
             command.args(["--helper", helper]);
         }
