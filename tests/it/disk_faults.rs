@@ -65,6 +65,15 @@ fn write(client: &Mariadb, stop: &AtomicBool) -> Vec<String> {
     acknowledged
 }
 
+/// Ends the writer also when the test fails.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn assert_present(client: &Mariadb, names: &[String]) {
     let shown = client.ok("SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'w%'");
     let present: Vec<_> = shown.rows().iter().map(|row| row[0].to_owned()).collect();
@@ -145,6 +154,7 @@ fn a_leader_whose_fsync_hangs_is_replaced_and_comes_back() {
     let stop = AtomicBool::new(false);
     let acknowledged = std::thread::scope(|scope| {
         let writing = scope.spawn(|| write(&client, &stop));
+        let stopping = Stopping(&stop);
         let count = |at: usize| {
             let shown = cluster.frontends[at].mariadb().run("SHOW DATABASES LIKE 'w%'");
             shown.map_or(0, |shown| shown.rows().len())
@@ -155,7 +165,7 @@ fn a_leader_whose_fsync_hangs_is_replaced_and_comes_back() {
         let before = count(1);
         eventually("writes go on without it", LIMIT, || (count(1) > before + 20).then_some(()));
         switch_off(dir.path());
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         writing.join().expect("the writer does not panic")
     });
     assert!(acknowledged.len() > 20);
@@ -177,19 +187,24 @@ fn slow_fsyncs_on_every_frontend_lose_nothing_that_was_acknowledged() {
     let stop = AtomicBool::new(false);
     let acknowledged = std::thread::scope(|scope| {
         let writing = scope.spawn(|| write(&client, &stop));
+        let stopping = Stopping(&stop);
         let count = || {
             let shown = client.run("SHOW DATABASES LIKE 'w%'");
             shown.map_or(0, |shown| shown.rows().len())
         };
         eventually("writes go on", LIMIT, || (count() > 5).then_some(()));
-        // Longer than an election takes.
-        switch_on(dir.path(), "slow 400");
+        switch_on(dir.path(), "slow 50");
         let before = count();
         eventually("writes go on, slowly", LIMIT, || (count() > before + 3).then_some(()));
+        // Longer than a leader's lease: nobody can lead for long, and writes may or may not be done.
+        switch_on(dir.path(), "slow 400");
+        for number in 0..3 {
+            let _ = client.run(&format!("SET query_timeout = 3; CREATE DATABASE slow{number}"));
+        }
         switch_off(dir.path());
         let before = count();
         eventually("writes go on as before", LIMIT, || (count() > before + 10).then_some(()));
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         writing.join().expect("the writer does not panic")
     });
     cluster.wait_whole();

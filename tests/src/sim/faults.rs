@@ -127,7 +127,9 @@ fn age(world: &mut World, host: usize) {
 
 /// The leader is told to hand over to a host.
 fn transfer(world: &World, host: usize) {
-    let (Some((leader, _)), Some(to)) = (world.leader(), world.hosts[host].identity) else { return };
+    let (Some((leader, _)), Some(to)) = (world.leader(), world.hosts[host].identity) else {
+        return;
+    };
     let Some(running) = world.running(leader) else { return };
     let cluster = running.cluster.clone();
     running.handle().spawn(async move {

@@ -144,7 +144,16 @@ pub async fn read_all(
         };
         let question = Question::Get { key, linearizable: true };
         let (ended, at_ms) = (context.moment(), context.now_ms());
-        operations.push(Operation { client: 0, host, question, began, ended, at_ms, token: 0, answer });
+        operations.push(Operation {
+            client: 0,
+            host,
+            question,
+            began,
+            ended,
+            at_ms,
+            token: 0,
+            answer,
+        });
     }
     operations
 }

@@ -17,8 +17,8 @@ use quorate::raft::{Apply, ApplyError, Node, NodeOptions, Place, Profile};
 use quorate::runtime::Runtime;
 use quorate::server::{Gated, Services};
 use quorate::session::{Session, Sessions, Settings};
-use quorate::storage::log::{Log, LogOptions};
 use quorate::storage::Identity;
+use quorate::storage::log::{Log, LogOptions};
 use quorate::types::{
     BatchHeader, BatchReply, Entry, Frontend, FrontendKind, LogId, Ports, StoredMembership,
 };
@@ -164,8 +164,7 @@ impl Process {
             crash: Arc::clone(&crash),
             crash_rate: Arc::clone(&birth.crash_rate),
         });
-        let store =
-            WatchedState { state: Arc::clone(&disk.state), context: Arc::clone(context) };
+        let store = WatchedState { state: Arc::clone(&disk.state), context: Arc::clone(context) };
         let epoch = runtime.block_on(async { Instant::now() });
         let starting = start(
             birth,

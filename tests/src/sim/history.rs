@@ -234,7 +234,8 @@ fn was_ever(
     operation: &Operation,
     lsn: Lsn,
 ) -> bool {
-    if operation.token > 0 || matches!(operation.question, Question::Get { linearizable: true, .. }) {
+    if operation.token > 0 || matches!(operation.question, Question::Get { linearizable: true, .. })
+    {
         return false;
     }
     match value {

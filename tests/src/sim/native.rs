@@ -34,9 +34,10 @@ impl ReadStore for Store<'_, '_> {
         let scan = self.0.scan(low, high, reverse, rows);
         let pairs: Vec<_> =
             scan.pairs.into_iter().map(|(key, value)| (Vec::from(key), Vec::from(value))).collect();
-        let next = pairs.last().filter(|_| !scan.done).map(|(key, _)| {
-            if reverse { key.clone() } else { [&key[..], &[0]].concat() }
-        });
+        let next = pairs
+            .last()
+            .filter(|_| !scan.done)
+            .map(|(key, _)| if reverse { key.clone() } else { [&key[..], &[0]].concat() });
         Page { pairs, next }
     }
 }

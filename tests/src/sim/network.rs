@@ -438,8 +438,7 @@ impl Network {
 
     /// Sends the pieces of a body down a stream.
     async fn pump(self: Arc<Self>, stream: Arc<Stream>, mut body: Body, up: bool) {
-        let (from, to) =
-            if up { stream.ends } else { (stream.ends.1, stream.ends.0) };
+        let (from, to) = if up { stream.ends } else { (stream.ends.1, stream.ends.0) };
         loop {
             let piece = next_piece(&mut body).await;
             if stream.broken.load(Ordering::Relaxed) {

@@ -63,9 +63,7 @@ impl Oracle {
     pub fn new(context: Arc<Context>, disks: impl Iterator<Item = Arc<SimLogDevice>>) -> Self {
         Self {
             context,
-            disks: disks
-                .map(|log| Disk { node: None, log, forgotten: BTreeMap::new() })
-                .collect(),
+            disks: disks.map(|log| Disk { node: None, log, forgotten: BTreeMap::new() }).collect(),
             records: BTreeMap::new(),
             memberships: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -157,7 +155,13 @@ impl Oracle {
         }
     }
 
-    fn compare(&mut self, host: usize, index: u64, reply: &BatchReply, digest: Option<StateDigest>) {
+    fn compare(
+        &mut self,
+        host: usize,
+        index: u64,
+        reply: &BatchReply,
+        digest: Option<StateDigest>,
+    ) {
         let Some(known) = self.committed.get_mut(&index) else { return };
         if let Some(digest) = digest {
             let first = *known.digest.get_or_insert(digest);
@@ -267,7 +271,8 @@ impl Oracle {
         let Some(applied) = applied else { return };
         let log = &self.disks[host].log;
         let is_purged = log.seen(applied.index).is_none() && log.first_seen() > Some(applied.index);
-        let held = log.seen(applied.index).and_then(|record| unseal_entry(applied.index, &record).ok());
+        let held =
+            log.seen(applied.index).and_then(|record| unseal_entry(applied.index, &record).ok());
         if !is_purged && held.is_none_or(|entry| entry.log_id != applied) {
             self.context.violate(format!(
                 "state ahead of log: host {host} starts with its state at {applied}, which its log \

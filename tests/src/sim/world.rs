@@ -335,7 +335,8 @@ impl World {
             return false;
         }
         let (hosts, module) = (self.plan.hosts, self.module.clone());
-        let Some(ids) = self.on(0, move |running| founding::register(running, hosts, module)) else {
+        let Some(ids) = self.on(0, move |running| founding::register(running, hosts, module))
+        else {
             return false;
         };
         let ids = match ids {
@@ -412,8 +413,10 @@ impl World {
         // Everyone agrees on a leader, and clients are answered.
         let well = |world: &Self| {
             let living = world.living();
-            let leaders: Vec<_> =
-                living.iter().map(|at| world.running(*at)?.cluster.node().status().leader).collect();
+            let leaders: Vec<_> = living
+                .iter()
+                .map(|at| world.running(*at)?.cluster.node().status().leader)
+                .collect();
             leaders.iter().all(|leader| leader.is_some() && *leader == leaders[0])
                 && world.history.lock().len() > since + 20
         };
@@ -520,11 +523,7 @@ impl World {
     }
 
     /// Runs something on the runtime of a host, and steps until it is done.
-    fn on<T, F>(
-        &mut self,
-        at: usize,
-        work: impl FnOnce(super::frontend::Running) -> F,
-    ) -> Option<T>
+    fn on<T, F>(&mut self, at: usize, work: impl FnOnce(super::frontend::Running) -> F) -> Option<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,

@@ -48,7 +48,12 @@ pub(in crate::raft) struct Packer {
 
 /// Where packs go.
 enum Outlet {
-    Log { raft: Raft, stamp: Stamp, lies: bool, under_way: FuturesUnordered<BoxFuture<'static, ()>> },
+    Log {
+        raft: Raft,
+        stamp: Stamp,
+        lies: bool,
+        under_way: FuturesUnordered<BoxFuture<'static, ()>>,
+    },
     Leader(Box<Link>),
 }
 
