@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use quorate::storage::{RocksState, RocksStateOptions, StateStore};
 use quorate_tests::files::{copy, files, flip, remove};
 use quorate_tests::{Cluster, Frontend, modules};
 
@@ -16,7 +17,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// The data is in table files, if that is asked for, else in WALs.
+    /// The state is in table files, if that is asked for, else in a WAL, as the log is.
     fn new(in_tables: bool) -> Self {
         let dir = tempfile::tempdir().expect("a test may create folders");
         let mut frontend = Frontend::new(dir.path(), None, None);
@@ -25,13 +26,12 @@ impl Prepared {
         for number in 0..9 {
             frontend.mariadb().ok(&format!("CREATE DATABASE d{number}"));
         }
-        if in_tables {
-            // Recovery of a WAL ends with a flush.
-            frontend.kill();
-            frontend.start();
-            frontend.wait_ready();
-        }
         assert!(frontend.stop().success());
+        if in_tables {
+            let path = frontend.meta_dir().join("state");
+            let state = RocksState::open(&path, RocksStateOptions::default()).expect("it opens");
+            state.flush().expect("it can be written");
+        }
         copy(&frontend.meta_dir(), &dir.path().join("good"));
         Self { frontend, dir }
     }

@@ -275,9 +275,9 @@ impl ProposeError {
             Self::LeaderNoSpace => Failure::new(
                 1021,
                 "HY000",
-                "the disk of the leader is nearly full, and no other frontend can lead; nothing was \
-                 changed. Make room there (SHOW FRONTENDS names the leader), then run the statement \
-                 again",
+                "the disk of the leader is nearly full, and no other frontend can lead; nothing \
+                 was changed. Make room there (SHOW FRONTENDS names the leader), then run the \
+                 statement again",
             ),
             Self::TooLarge { .. } => {
                 Failure::new(1153, "08S01", format!("{self}; nothing was changed"))

@@ -90,9 +90,15 @@ impl Frontend {
             return Err(StartError::Observer);
         }
 
-        let device = RocksLogDevice::open(&directory.log(), &directory.fence())?;
-        let log = Log::open(device, LogOptions::default())?;
-        let state = RocksState::open(&directory.state(), RocksStateOptions::default())?;
+        // Beside each other: each may have to recover a WAL.
+        let (device, state) = std::thread::scope(|scope| {
+            let state =
+                scope.spawn(|| RocksState::open(&directory.state(), RocksStateOptions::default()));
+            let device = RocksLogDevice::open(&directory.log(), &directory.fence());
+            (device, state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let log = Log::open(device?, LogOptions::default())?;
+        let state = state?;
         let state_failure = state.failure();
         let state: Arc<dyn StateStore> = Arc::new(state);
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
