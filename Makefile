@@ -3,7 +3,7 @@
 target := $(or $(CARGO_TARGET_DIR),target)
 quorate := $(target)/debug/quorate
 
-.PHONY: help setup build run demo test sim sim-long bench lint deny
+.PHONY: help setup build run demo test sim sim-long bench endurance lint deny
 
 help:             ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -35,6 +35,9 @@ sim-long:         ## the same for hours: MINUTES=n
 bench: build      ## throughput and latency beside etcd, in one interleaved run
 	@xtask/setup.sh etcd
 	cargo run --locked -p quorate-tests --bin bench -- $(args)
+
+endurance: build  ## 200 cycles of kill -9 under write load; then what was lost or done twice
+	cargo run --locked -p quorate-tests --bin endurance -- $(args)
 
 lint: setup       ## formatting, lints
 	cargo fmt --check

@@ -1,10 +1,10 @@
 //! The command line.
 //!
-//! Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed,
-//! 2 wrong usage, configuration, port or data directory, 3 no frontend reachable.
+//! Data goes to standard output, everything else to standard error. Exit codes: `exit`.
 
 mod client;
 mod dev;
+mod exit;
 mod module;
 mod recover;
 mod snapshot;
@@ -48,7 +48,7 @@ struct Exit {
 
 impl<E: Into<anyhow::Error>> From<E> for Exit {
     fn from(error: E) -> Self {
-        Self { code: 1, error: error.into() }
+        Self { code: exit::FAILED, error: error.into() }
     }
 }
 
@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report(&Exit::new(1, error)),
+        Err(error) => return report(&Exit::new(exit::FAILED, error)),
     };
     let done = runtime.block_on(async {
         match arguments.command {

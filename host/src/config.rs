@@ -59,6 +59,9 @@ pub struct Config {
     pub snapshots: SnapshotConfig,
     /// Free disk space in bytes below which writes are refused. Default 512 MiB.
     pub min_free_disk_bytes: u64,
+    /// Disk space in bytes that a file in the data directory keeps in reserve, given up when less
+    /// than a quarter of `min_free_disk_bytes` is free. Default 64 MiB; 0 for none.
+    pub ballast_bytes: u64,
 }
 
 /// When snapshots are taken, how fast they are sent, and what of the log is kept behind them.
@@ -139,6 +142,7 @@ impl Config {
                 keep_bytes: get("log_retention_bytes").parsed("a number of bytes")?,
             },
             min_free_disk_bytes: get("min_free_disk_bytes").parsed("a number of bytes")?,
+            ballast_bytes: get("ballast_bytes").parsed("a number of bytes")?,
         };
         config.check_ports_differ(settings)?;
         Ok(config)

@@ -214,7 +214,7 @@ impl FrontDoor {
 fn status(failure: &Failure) -> Status {
     let code = match failure.code {
         1064 | 1153 | 1235 => tonic::Code::InvalidArgument,
-        1040 => tonic::Code::ResourceExhausted,
+        1021 | 1040 => tonic::Code::ResourceExhausted,
         1053 => tonic::Code::Unavailable,
         1205 | 3024 => tonic::Code::DeadlineExceeded,
         1317 => tonic::Code::Cancelled,

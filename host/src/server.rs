@@ -6,6 +6,7 @@
 mod apply;
 mod backend;
 mod error;
+mod handover;
 mod listeners;
 mod snapshots;
 mod space;
@@ -13,5 +14,5 @@ mod start;
 
 pub use apply::Gated;
 pub use backend::Services;
-pub use error::StartError;
+pub use error::{Ending, StartError};
 pub use start::{Frontend, StartOptions};

@@ -25,13 +25,15 @@ mod record;
 pub mod snapshots;
 pub mod space;
 pub mod state;
+mod trouble;
 
 pub use directory::{DataDirectory, DirectoryError, Identity};
 pub use log::{Log, LogError, LogOptions, RocksLogDevice};
 pub use record::Damage;
 pub use snapshots::{DirectorySnapshots, SnapshotError, Snapshots, StateMark};
-pub use space::{Level, Space, Watermarks};
+pub use space::{Ballast, Level, Room, Space, SpaceError, Watermarks};
 pub use state::{Generations, RocksState, RocksStateOptions, StateError, StateStore};
+pub use trouble::Trouble;
 
 use std::fs::File;
 use std::io;

@@ -48,7 +48,7 @@ const BEHIND: [&str; 10] = [
 
 fn configure(frontend: &mut Frontend) {
     for (key, value) in SETTINGS {
-        frontend.set(key, value);
+        frontend.configure(key, value);
     }
 }
 

@@ -44,12 +44,27 @@ impl Cluster {
     /// # Panics
     /// When they do not come together.
     pub fn start_in(dir: &Path, size: usize, module: Option<&str>) -> Self {
+        Self::start_prepared(dir, size, module, |_, _| {})
+    }
+
+    /// As [`start_in`](Self::start_in); `prepare` is given each frontend, with its position, before
+    /// it starts.
+    ///
+    /// # Panics
+    /// When they do not come together.
+    pub fn start_prepared(
+        dir: &Path,
+        size: usize,
+        module: Option<&str>,
+        prepare: impl Fn(usize, &mut Frontend),
+    ) -> Self {
         let mut first = Frontend::new(&dir.join("fe1"), None, module);
+        prepare(0, &mut first);
         first.start();
         first.wait_ready();
         let mut cluster = Self { frontends: vec![first], dir: dir.to_owned(), temporary: None };
-        for _ in 1..size {
-            cluster.add();
+        for at in 1..size {
+            cluster.add_prepared(|frontend| prepare(at, frontend));
         }
         cluster.wait_whole();
         cluster
@@ -65,10 +80,15 @@ impl Cluster {
     /// # Panics
     /// When it cannot be registered.
     pub fn add(&mut self) {
+        self.add_prepared(|_| {});
+    }
+
+    fn add_prepared(&mut self, prepare: impl FnOnce(&mut Frontend)) {
         let number = self.frontends.len() + 1;
         let helper = self.frontends[0].address();
         let dir = self.dir.join(format!("fe{number}"));
         let mut next = Frontend::new(&dir, Some(helper), None);
+        prepare(&mut next);
         let add = format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", next.address());
         self.frontends[0].mariadb().ok(&add);
         next.start();

@@ -2,6 +2,8 @@
 
 pub mod bench;
 mod cluster;
+pub mod endurance;
+pub mod files;
 mod mariadb;
 mod process;
 pub mod sim;

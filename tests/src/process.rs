@@ -30,6 +30,7 @@ pub struct Frontend {
     helper: Option<String>,
     module: Option<PathBuf>,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -47,13 +48,19 @@ impl Frontend {
             helper,
             module,
             settings: Vec::new(),
+            environment: Vec::new(),
             child: None,
         }
     }
 
-    /// Sets a configuration key for the starts to come.
-    pub fn set(&mut self, key: &str, value: impl ToString) {
-        self.settings.push(format!("{key}={}", value.to_string()));
+    /// Sets a configuration key, from the next start on.
+    pub fn configure(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.settings.push(format!("{key}={value}"));
+    }
+
+    /// Sets an environment variable, from the next start on.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// `127.0.0.1:edit_log_port`.
@@ -109,6 +116,7 @@ impl Frontend {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
+        command.envs(self.environment.iter().cloned());
         if let Some(helper) = &self.helper {
             command.args(["--helper", helper]);
         }

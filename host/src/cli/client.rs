@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use tonic::transport::{Channel, Endpoint};
 
-use super::Exit;
+use super::{Exit, exit};
 use crate::proto::client::client_client::ClientClient;
 use crate::proto::client::{
     Consistency, ExecuteRequest, ExecuteResponse, Rows, execute_request, execute_response,
@@ -14,8 +14,6 @@ use crate::proto::client::{
 
 /// Time to connect to one endpoint.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Exit code when no endpoint answers.
-const UNREACHABLE: u8 = 3;
 /// Largest answer that is taken.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
 
@@ -42,7 +40,10 @@ impl Endpoints {
                 Err(error) => reasons.push(format!("{error:#}")),
             }
         }
-        Err(Exit::new(UNREACHABLE, anyhow!("no frontend is reachable: {}", reasons.join("; "))))
+        Err(Exit::new(
+            exit::UNREACHABLE,
+            anyhow!("no frontend is reachable: {}", reasons.join("; ")),
+        ))
     }
 }
 

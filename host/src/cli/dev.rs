@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::client::{connect, execute, rows};
-use super::{Exit, table};
+use super::{Exit, exit, table};
 use crate::proto::client::Rows;
 
 /// A cluster that is not whole after this time is reported and left running.
@@ -62,7 +62,7 @@ struct Member {
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     let mut stops = Stops::new()?;
     if arguments.reset {
-        reset(&arguments.dir).map_err(|error| Exit::new(2, error))?;
+        reset(&arguments.dir).map_err(|error| Exit::new(exit::USAGE, error))?;
     }
     let mut members: Vec<Member> =
         (0..arguments.frontends).map(|index| Member::new(&arguments, index)).collect();
@@ -70,7 +70,9 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     progress.enable_steady_tick(LOOK_INTERVAL);
     let helper = members[0].address();
     for member in &mut members {
-        member.start(&helper, arguments.module.as_deref()).map_err(|error| Exit::new(2, error))?;
+        member
+            .start(&helper, arguments.module.as_deref())
+            .map_err(|error| Exit::new(exit::USAGE, error))?;
     }
     let whole = tokio::select! {
         whole = form(&mut members, &progress) => Some(whole),
@@ -81,7 +83,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Ok(rows)) => greet(&arguments, &members, &rows)?,
         Some(Err(error)) => {
             stop_all(&mut members).await;
-            return Err(Exit::new(1, error));
+            return Err(Exit::new(exit::FAILED, error));
         }
         None => {}
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 
 use super::client::{Endpoints, execute, message, rows};
-use super::{Exit, table};
+use super::{Exit, exit, table};
 use crate::proto::client::InstallModuleRequest;
 
 /// Bytes per message of an installation.
@@ -80,7 +80,7 @@ async fn install(endpoints: &Endpoints, file: &PathBuf) -> Result<(), Exit> {
     let component = tokio::fs::read(file)
         .await
         .with_context(|| format!("read {}", file.display()))
-        .map_err(|error| Exit::new(2, error))?;
+        .map_err(|error| Exit::new(exit::USAGE, error))?;
     let mut client = endpoints.connect().await?;
     let parts: Vec<_> = component
         .chunks(PART_BYTES)

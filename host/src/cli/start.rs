@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, table};
+use super::{Exit, exit, table};
 use crate::config::{self, Config, Settings};
 use crate::server::{Frontend, StartOptions};
 
@@ -31,8 +31,9 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
-    let (config, warnings) = configuration(&arguments).map_err(|error| Exit::new(2, error))?;
-    start_log(&config).map_err(|error| Exit::new(2, error))?;
+    let (config, warnings) =
+        configuration(&arguments).map_err(|error| Exit::new(exit::USAGE, error))?;
+    start_log(&config).map_err(|error| Exit::new(exit::USAGE, error))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -41,7 +42,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     let options = StartOptions { config, helpers: arguments.helper, module: arguments.module };
     let frontend = tokio::select! {
         started = Frontend::start(options, stop.clone()) => {
-            started.map_err(|error| Exit::new(error.exit_code(), error))?
+            started.map_err(|error| Exit::new(exit::code(error.ending()), error))?
         }
         () = stop.cancelled() => return Ok(()),
     };
@@ -58,9 +59,9 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
             Ok(())
         }
         // What failed cannot be trusted to end in order; what is acknowledged is on disk.
-        Some(reason) => {
+        Some((ending, reason)) => {
             std::mem::forget(frontend);
-            Err(Exit::new(1, anyhow!("this frontend cannot go on: {reason}")))
+            Err(Exit::new(exit::code(ending), anyhow!("this frontend cannot go on: {reason}")))
         }
     }
 }
@@ -128,5 +129,5 @@ async fn wait_for_stop(stop: CancellationToken, with_stdin: bool) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    std::process::exit(1);
+    std::process::exit(exit::FAILED.into());
 }

@@ -73,6 +73,7 @@ impl Cluster {
             stalled: raft.stopped.or(raft.stalled).unwrap_or_default(),
             snapshot_lsn: number(raft.snapshot_lsn),
             purged_lsn: number(raft.purged_lsn),
+            low_on_disk: self.node().proposer().is_full(),
         }
     }
 

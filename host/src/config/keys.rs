@@ -35,6 +35,11 @@ pub const KEYS: &[Key] = &[
     key("log_retention_entries", "100000", "entries of log that are kept behind a snapshot"),
     key("log_retention_bytes", "536870912", "bytes of log that are kept at most"),
     key("min_free_disk_bytes", "536870912", "free disk space below which writes are refused"),
+    key(
+        "ballast_bytes",
+        "67108864",
+        "disk space kept in reserve and given up when the disk is full",
+    ),
 ];
 
 /// The key of that name.

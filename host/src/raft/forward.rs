@@ -22,7 +22,7 @@ use super::leadership::Leadership;
 use super::network::Remote;
 use super::proposer::{Answer, Pack, Queue};
 use crate::proto::peer::{Fate, ForwardReply, ForwardRequest};
-use crate::types::{Command, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
+use crate::types::{Action, Command, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
 
 /// Most groups of one follower under way; it packs more commands into the next one meanwhile.
 pub(super) const GROUPS_MAX: usize = 1;
@@ -82,6 +82,7 @@ impl Link {
         match reply.fate() {
             Fate::Unknown => drop(pack),
             Fate::NotAppended => pack.not_appended(),
+            Fate::NoSpace => pack.no_space(),
             Fate::Answered => match unpack(&reply.outcomes) {
                 Ok(outcomes) => pack.answer(&outcomes.into()),
                 Err(error) => {
@@ -130,6 +131,7 @@ pub(super) fn serve(
                         (Fate::Answered, pack(&all[first..first + commands]))
                     }
                     Ok(Answer::NotAppended) => (Fate::NotAppended, Bytes::new()),
+                    Ok(Answer::NoSpace) => (Fate::NoSpace, Bytes::new()),
                     Err(_unanswered) => (Fate::Unknown, Bytes::new()),
                 };
                 Ok(ForwardReply { group, fate: fate.into(), outcomes })
@@ -152,16 +154,27 @@ fn accept(
             "a group of {commands} commands, {bytes} bytes"
         )));
     }
-    let newer = |command| matches!(Command::unpack(command), Err(DecodeError::Version(_)));
-    if request.commands.iter().any(newer) {
-        return Err(Status::failed_precondition("a command of a newer version than the leader's"));
+    let mut refused = (!leadership.borrow().is_leader).then_some(Answer::NotAppended);
+    for command in &request.commands {
+        match Command::unpack(command) {
+            Err(DecodeError::Version(_)) => {
+                let message = "a command of a newer version than the leader's";
+                return Err(Status::failed_precondition(message));
+            }
+            // The host's own commands come again without those of the module.
+            Ok(Command { action: Action::Module { .. }, .. }) if queue.is_full() => {
+                refused.get_or_insert(Answer::NoSpace);
+            }
+            _ => {}
+        }
     }
-    let answer = if leadership.borrow().is_leader {
-        queue.push_forwarded(request.commands)
-    } else {
-        let (reply, answer) = oneshot::channel();
-        let _ = reply.send(Answer::NotAppended);
-        answer
+    let answer = match refused {
+        None => queue.push_forwarded(request.commands),
+        Some(refusal) => {
+            let (reply, answer) = oneshot::channel();
+            let _ = reply.send(refusal);
+            answer
+        }
     };
     Ok((request.group, commands, answer))
 }

@@ -14,7 +14,6 @@ mod queue;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +38,9 @@ pub type Stamp = Arc<dyn Fn() -> BatchHeader + Send + Sync>;
 /// new leader ends it early.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
+/// How long a command waits for a leader whose disk is nearly full to hand over to another one.
+const NO_SPACE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Proposes commands. Cheap to clone.
 #[derive(Clone)]
 pub struct Proposer {
@@ -51,8 +53,6 @@ struct Shared {
     admission: Arc<Admission>,
     queue: Arc<Queue>,
     leadership: watch::Receiver<Leadership>,
-    /// The disk is nearly full.
-    is_full: AtomicBool,
 }
 
 /// This client's sequence numbers: the last one given, and those whose outcome is awaited.
@@ -74,15 +74,19 @@ impl Proposer {
             admission: Arc::default(),
             queue,
             leadership,
-            is_full: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Refuses modules' commands from now on, or no longer. The host's own go on: they may be what
-    /// makes room.
+    /// Refuses modules' commands from now on, or no longer: those of this frontend's clients and,
+    /// where it leads, those of the others too. The host's own go on: they may be what makes room.
     pub fn set_full(&self, is_full: bool) {
-        self.shared.is_full.store(is_full, Ordering::Relaxed);
+        self.shared.queue.set_full(is_full);
+    }
+
+    /// Whether modules' commands are refused.
+    pub fn is_full(&self) -> bool {
+        self.shared.queue.is_full()
     }
 
     /// Has a command run, exactly once, and returns the LSN at which it ran and its outcome. This
@@ -99,7 +103,7 @@ impl Proposer {
         deadline: Instant,
     ) -> Result<(Lsn, Outcome), ProposeError> {
         let frees_room = matches!(action, Action::Host(_));
-        if self.shared.is_full.load(Ordering::Relaxed) && !frees_room {
+        if self.is_full() && !frees_room {
             return Err(ProposeError::NoSpace);
         }
         let request = Request::open(&self.shared).ok_or(ProposeError::Overloaded)?;
@@ -112,6 +116,7 @@ impl Proposer {
         let mut leadership = self.shared.leadership.clone();
         let mut unknown = false;
         let mut pause = RETRY_PAUSE.0;
+        let patient_until = Instant::now() + NO_SPACE_PATIENCE;
         loop {
             leadership.mark_unchanged();
             let answer = self.shared.queue.push_own(command.clone(), &attempt.ticket);
@@ -125,6 +130,8 @@ impl Proposer {
                     return Ok(answer);
                 }
                 Ok(Ok(Answer::NotAppended)) => {}
+                Ok(Ok(Answer::NoSpace)) if Instant::now() < patient_until || frees_room => {}
+                Ok(Ok(Answer::NoSpace)) => return Err(ProposeError::leader_full(unknown)),
                 Ok(Err(_unanswered)) if attempt.ticket.is_taken() => unknown = true,
                 // The queue is closed, for good.
                 Ok(Err(_unanswered)) => return Err(ProposeError::stopped(unknown)),
@@ -210,6 +217,10 @@ pub enum ProposeError {
     /// This frontend's disk is nearly full. The command did not run and will not.
     #[error("the disk is nearly full")]
     NoSpace,
+    /// The leader's disk is nearly full, and nobody took over from it. The command did not run and
+    /// will not.
+    #[error("the leader's disk is nearly full")]
+    LeaderNoSpace,
     /// The command does not fit into an entry.
     #[error("the command has {bytes} bytes, the limit is {ENTRY_BYTES_MAX}")]
     TooLarge {
@@ -224,6 +235,10 @@ pub enum ProposeError {
 impl ProposeError {
     fn expired(unknown: bool) -> Self {
         if unknown { Self::OutcomeUnknown } else { Self::NoLeader }
+    }
+
+    fn leader_full(unknown: bool) -> Self {
+        if unknown { Self::OutcomeUnknown } else { Self::LeaderNoSpace }
     }
 
     fn stopped(unknown: bool) -> Self {
@@ -256,6 +271,13 @@ impl ProposeError {
                 "HY000",
                 "the disk of this frontend is nearly full; nothing was changed. Make room, or run \
                  the statement on another frontend",
+            ),
+            Self::LeaderNoSpace => Failure::new(
+                1021,
+                "HY000",
+                "the disk of the leader is nearly full, and no other frontend can lead; nothing \
+                 was changed. Make room there (SHOW FRONTENDS names the leader), then run the \
+                 statement again",
             ),
             Self::TooLarge { .. } => {
                 Failure::new(1153, "08S01", format!("{self}; nothing was changed"))

@@ -49,7 +49,10 @@ pub(super) struct Ground {
 impl Ground {
     /// Opens the databases.
     pub fn open(directory: DataDirectory) -> Result<Self, RescueError> {
-        let log = Log::open(RocksLogDevice::open(&directory.log())?, LogOptions::default())?;
+        let log = Log::open(
+            RocksLogDevice::open(&directory.log(), &directory.fence())?,
+            LogOptions::default(),
+        )?;
         let options = RocksStateOptions { block_cache_bytes: BLOCK_CACHE_BYTES };
         let state = Arc::new(Generations::open(&directory.state(), options)?);
         Ok(Self { log, state, directory })

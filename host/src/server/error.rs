@@ -1,11 +1,36 @@
-//! Why a frontend did not start, and with which exit code the process ends.
+//! Why a frontend did not start or cannot go on, and who has to act.
 
 use std::path::PathBuf;
 
 use crate::cluster::bootstrap::JoinError;
 use crate::config::ConfigError;
-use crate::machine::OpenError;
-use crate::storage::{DirectoryError, LogError, SnapshotError, StateError};
+use crate::machine::{LoadError, OpenError};
+use crate::storage::{DirectoryError, LogError, SnapshotError, StateError, Trouble};
+
+/// How a frontend ends that did not end by itself: the command line makes an exit code of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// A setting, a port or a path has to be changed.
+    Usage,
+    /// What is on its disk is damaged: an operator has to heal it.
+    Damage,
+    /// Its disk failed: it can be started again once the disk works.
+    Disk,
+    /// Its disk is full: it can be started again once there is room.
+    Full,
+    /// Anything else: it can be started again.
+    Failed,
+}
+
+impl From<Trouble> for Ending {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Disk => Self::Disk,
+            Trouble::Full => Self::Full,
+            Trouble::Damage => Self::Damage,
+        }
+    }
+}
 
 /// Why a frontend did not start.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +54,19 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// The disk has too little room to start on.
+    #[error(
+        "the disk of data directory {path} has {free_bytes} bytes free, a start needs \
+         {needed_bytes}; make room on it"
+    )]
+    NoRoom {
+        /// The data directory.
+        path: PathBuf,
+        /// What is free, with the ballast.
+        free_bytes: u64,
+        /// What is needed.
+        needed_bytes: u64,
+    },
     /// The first module's file cannot be read.
     #[error("module file {path} cannot be read: {source}")]
     ModuleFile {
@@ -71,16 +109,21 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// 2 when the operator has to change a setting or a path, else 1.
-    pub fn exit_code(&self) -> u8 {
+    /// Who has to act.
+    pub fn ending(&self) -> Ending {
         match self {
             Self::Config(_)
             | Self::Port { .. }
-            | Self::Directory(_)
             | Self::ModuleFile { .. }
             | Self::Join(JoinError::Address(_))
-            | Self::Observer => 2,
-            _ => 1,
+            | Self::Machine(OpenError::Format(_))
+            | Self::Observer => Ending::Usage,
+            Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
+            Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),
+            Self::State(error) | Self::Machine(OpenError::State(error)) => error.trouble().into(),
+            Self::Machine(OpenError::Load(LoadError::State(_))) => Ending::Damage,
+            Self::NoRoom { .. } => Ending::Full,
+            _ => Ending::Failed,
         }
     }
 }

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::apply::Gated;
 use super::listeners::Listeners;
 use super::snapshots::Keeper;
-use super::{Services, StartError, space};
+use super::space::{self, Disk};
+use super::{Ending, Services, StartError, handover};
 use crate::cluster::bootstrap::FOUNDER;
 use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
 use crate::config::{Config, ElectionProfile};
@@ -21,7 +23,7 @@ use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
     DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, RocksLogDevice,
-    RocksStateOptions, Snapshots,
+    RocksStateOptions, Snapshots, StateError,
 };
 use crate::types::{Frontend as Registered, FrontendKind, Ports};
 use crate::{grpc, http, mysql};
@@ -52,6 +54,7 @@ pub struct Frontend {
     directory: DataDirectory,
     cluster: Cluster,
     log: Log,
+    state_failure: watch::Receiver<Option<StateError>>,
     sessions: Arc<Sessions>,
     draining: CancellationToken,
     stop: CancellationToken,
@@ -80,22 +83,35 @@ impl Frontend {
             );
         }
         let registered = registered(config);
+        Disk::new(config).check_start(config)?;
         let directory = DataDirectory::open(&config.meta_dir)?;
+        let disk = Disk::new(config);
+        disk.look();
         let (identity, founds) = identity(&directory, &options, &registered, &stop).await?;
         if identity.kind == FrontendKind::Observer {
             return Err(StartError::Observer);
         }
 
-        let device = RocksLogDevice::open(&directory.log())?;
-        let log = Log::open(device, LogOptions::default())?;
-        let state = Generations::open(&directory.state(), RocksStateOptions::default())?;
-        let state = Arc::new(state);
+        // Beside each other: each may have to recover a WAL.
+        let (device, state) = std::thread::scope(|scope| {
+            let state =
+                scope.spawn(|| Generations::open(&directory.state(), RocksStateOptions::default()));
+            let device = RocksLogDevice::open(&directory.log(), &directory.fence());
+            (device, state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let log = Log::open(device?, LogOptions::default())?;
+        let state = Arc::new(state?);
+        let state_failure = state.failure();
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
             .map_err(StartError::Runtime)?
             .keeping(&directory.modules());
         let snapshots: Arc<dyn Snapshots> =
             Arc::new(DirectorySnapshots::open(&directory.snapshots(), state.clone(), read_mark)?);
-        let (machine, applier) = Machine::open(state, runtime)?;
+        let opened = Machine::open(state, runtime);
+        let (machine, applier) = opened.map_err(|error| match &*state_failure.borrow() {
+            Some(failure) => StartError::State(failure.clone()),
+            None => StartError::Machine(error),
+        })?;
         let profile = match config.election_profile {
             ElectionProfile::Fast => Profile::Fast,
             ElectionProfile::Lan => Profile::Lan,
@@ -105,7 +121,12 @@ impl Frontend {
             NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
         node_options.snapshot_rate = config.snapshots.bytes_per_second;
         let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
-        let node = Node::start(node_options, log.clone(), gated, snapshots.clone()).await?;
+        let started = Node::start(node_options, log.clone(), gated, snapshots.clone()).await;
+        let node = started.map_err(|error| match (log.failure(), &*state_failure.borrow()) {
+            (Some(failure), _) => StartError::Log(failure),
+            (None, Some(failure)) => StartError::State(failure.clone()),
+            (None, None) => StartError::Raft(error),
+        })?;
         let address = registered.address();
         let started_us = wall_clock_us().cast_unsigned();
         let name = registered.address();
@@ -129,9 +150,8 @@ impl Frontend {
         let tasks = CancellationToken::new();
         spawn_background(&background, &cluster, component, &tasks);
 
-        let (path, low_bytes) = (config.meta_dir.clone(), config.min_free_disk_bytes);
-        let (proposer, token) = (cluster.node().proposer(), tasks.clone());
-        background.spawn(async move { space::watch(&path, low_bytes, proposer, token).await });
+        background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
+        background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
 
         let keeper = Keeper { cluster: cluster.clone(), log: log.clone(), rules: config.snapshots };
         background.spawn(keeper.run(tasks.clone()));
@@ -167,6 +187,7 @@ impl Frontend {
             directory,
             cluster,
             log,
+            state_failure,
             sessions,
             draining,
             stop: tasks,
@@ -191,12 +212,28 @@ impl Frontend {
         &self.sessions
     }
 
-    /// Why it cannot go on, once that is so: its log or its consensus has stopped for good.
-    pub async fn failed(&self) -> String {
+    /// Why it cannot go on, once that is so: its log, its state or its consensus has failed for
+    /// good.
+    pub async fn failed(&self) -> (Ending, String) {
         let mut leadership = self.cluster.node().watch();
-        let stopped = leadership.wait_for(|known| known.stopped.is_some()).await;
-        let stopped = stopped.map(|known| known.stopped.clone());
-        stopped.ok().flatten().unwrap_or_else(|| "consensus ended".to_owned())
+        let mut state = self.state_failure.clone();
+        let stopped = tokio::select! {
+            biased;
+            _ = self.log.failed() => None,
+            Ok(_) = state.wait_for(Option::is_some) => None,
+            stopped = leadership.wait_for(|known| known.stopped.is_some()) => {
+                stopped.ok().and_then(|known| known.stopped.clone())
+            }
+        };
+        // Consensus stops because of them, and may be first to say so.
+        if let Some(failure) = self.log.failure() {
+            let ending = failure.trouble().map_or(Ending::Failed, Ending::from);
+            return (ending, failure.to_string());
+        }
+        if let Some(failure) = &*self.state_failure.borrow() {
+            return (failure.trouble().into(), failure.to_string());
+        }
+        (Ending::Failed, stopped.unwrap_or_else(|| "consensus ended".to_owned()))
     }
 
     /// Takes no new statements, lets running ones end, hands leadership over, and closes what was

@@ -4,6 +4,8 @@
 //! format     which layout; its presence makes a directory ours, so it is written last
 //! lock       held as long as a process uses the directory; contains that process's id
 //! identity   which frontend of which cluster this is; absent until it is known
+//! fence      what the log had made durable, apart from it
+//! ballast    room for an emergency; may be absent
 //! log/       the log database
 //! state/     the state databases, and which of them is in force
 //! snapshots/ the state as of some LSN, and what is being received of one
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use crate::types::{ClusterId, FrontendKind, Generation, NodeId};
 
-use super::sync_directory;
+use super::{Trouble, sync_directory};
 pub(super) use lines::Lines;
 
 /// The layout that this version writes. It also reads [`upgrade::FROM`], and turns it into this.
@@ -129,6 +131,11 @@ impl DataDirectory {
     /// Where the log database is.
     pub fn log(&self) -> PathBuf {
         self.path.join("log")
+    }
+
+    /// The file that tells what the log had made durable.
+    pub fn fence(&self) -> PathBuf {
+        self.path.join("fence")
     }
 
     /// Where compiled modules are kept. What is in there can be made again.
@@ -354,5 +361,22 @@ pub enum DirectoryError {
 impl DirectoryError {
     fn unwritable(path: &Path, source: io::Error) -> Self {
         Self::Unwritable { path: path.to_owned(), source }
+    }
+
+    /// What kind of trouble the storage is in, if that is the reason.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Damaged { .. } => Some(Trouble::Damage),
+            Self::Unreadable { source, .. } | Self::Unwritable { source, .. } => {
+                // Anything else is a matter of paths and permissions.
+                let full = source.kind() == io::ErrorKind::StorageFull;
+                let failed = source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+                let kinds = [(full, Trouble::Full), (failed, Trouble::Disk)];
+                kinds.into_iter().find_map(|(is, trouble)| is.then_some(trouble))
+            }
+            Self::InUse { .. } | Self::Foreign { .. } | Self::Older { .. } | Self::Newer { .. } => {
+                None
+            }
+        }
     }
 }

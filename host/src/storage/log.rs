@@ -53,6 +53,7 @@ pub use writer::{LogWriter, Step};
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -222,6 +223,34 @@ impl Log {
         self.state().check()
     }
 
+    /// Why it cannot go on, if that is so: a write or an fsync failed, or an entry that was read is
+    /// damaged.
+    pub fn failure(&self) -> Option<LogError> {
+        let state = self.state();
+        match &state.stopped {
+            Some(_) => state.check().err(),
+            None => state.unreadable.clone(),
+        }
+    }
+
+    /// Waits until there is a [`failure`](Self::failure). Cancel safe.
+    pub async fn failed(&self) -> LogError {
+        loop {
+            // As in `until_durable`.
+            let mut announced = std::pin::pin!(self.hold.shared.durable_async.notified());
+            announced.as_mut().enable();
+            if let Some(failure) = self.failure() {
+                return failure;
+            }
+            announced.await;
+        }
+    }
+
+    /// Since when the writer has been busy with one group, if it is.
+    pub fn writing_since(&self) -> Option<Instant> {
+        self.state().writing_since
+    }
+
     /// The last entry that is durable, also after a purge.
     pub fn durable(&self) -> Option<LogId> {
         self.state().durable_last
@@ -271,6 +300,17 @@ impl Log {
     /// # Errors
     /// When a record is damaged or missing, or the device fails.
     pub fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Entry>, LogError> {
+        let read = self.read_unnoted(range, bytes_max);
+        if let Err(error) = &read
+            && error.trouble().is_some()
+        {
+            self.state().unreadable.get_or_insert_with(|| error.clone());
+            self.hold.shared.announce();
+        }
+        read
+    }
+
+    fn read_unnoted(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Entry>, LogError> {
         let mut plan = self.state().plan(range.clone(), bytes_max);
         for _ in 0..READ_ATTEMPTS_MAX {
             let entries = self.read_disk(&plan, bytes_max);

@@ -1,4 +1,4 @@
-//! How much room the disk has left.
+//! How much room the disk has left, and the ballast that is thrown off when it has none.
 //!
 //! RocksDB does not recover from a full disk without a restart, and openraft ends on any storage
 //! error, so a frontend must stop taking writes before. There is no thread here: whoever admits
@@ -6,6 +6,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+mod ballast;
+
+pub use ballast::Ballast;
 
 /// Where room begins to be short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +24,23 @@ pub struct Watermarks {
     pub critical_bytes: u64,
 }
 
+/// Share of the disk that counts as low, in percent, if it is more than the bytes set.
+const LOW_PERCENT: u64 = 5;
+/// The part of the low mark that is the critical one.
+const CRITICAL_PART: u64 = 4;
+
+impl Watermarks {
+    /// Low below these bytes or 5 % of the disk, whichever is more; critical below a quarter of the
+    /// bytes.
+    pub fn new(low_bytes: u64) -> Self {
+        Self { low_bytes, low_percent: LOW_PERCENT, critical_bytes: low_bytes / CRITICAL_PART }
+    }
+}
+
 impl Default for Watermarks {
-    /// Low below 512 MiB or 5 %, whichever is more; critical below 128 MiB.
+    /// Low below 512 MiB, critical below 128 MiB.
     fn default() -> Self {
-        Self { low_bytes: 512 << 20, low_percent: 5, critical_bytes: 128 << 20 }
+        Self::new(512 << 20)
     }
 }
 
@@ -45,6 +62,8 @@ pub struct Room {
     pub free_bytes: u64,
     /// Size of the disk in bytes.
     pub total_bytes: u64,
+    /// Free bytes below which room is low.
+    pub low_bytes: u64,
     /// By the watermarks.
     pub level: Level,
 }
@@ -74,16 +93,20 @@ impl Space {
         let free_bytes = found.f_bavail.saturating_mul(found.f_frsize);
         let total_bytes = found.f_blocks.saturating_mul(found.f_frsize);
         let level = self.watermarks.level(free_bytes, total_bytes);
-        Ok(Room { free_bytes, total_bytes, level })
+        let low_bytes = self.watermarks.low(total_bytes);
+        Ok(Room { free_bytes, total_bytes, low_bytes, level })
     }
 }
 
 impl Watermarks {
+    fn low(&self, total_bytes: u64) -> u64 {
+        self.low_bytes.max(total_bytes / 100 * self.low_percent)
+    }
+
     fn level(&self, free_bytes: u64, total_bytes: u64) -> Level {
-        let low = self.low_bytes.max(total_bytes / 100 * self.low_percent);
         if free_bytes < self.critical_bytes {
             Level::Critical
-        } else if free_bytes < low {
+        } else if free_bytes < self.low(total_bytes) {
             Level::Low
         } else {
             Level::Ample

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Trouble;
 use crate::types::{Range, Scan, View, ViewError};
 
 /// What one commit changes: a new value, or `None` to remove the key.
@@ -65,8 +66,16 @@ pub enum StateError {
         /// What the system says.
         reason: String,
     },
-    /// A checkpoint file is not what was written.
-    #[error("the state in {path} is damaged: {reason}; rebuild this frontend from a healthy one")]
+    /// No space is left.
+    #[error("no space left for the state in {path}: {reason}; make room on that disk")]
+    Full {
+        /// Where the state is kept.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// What is kept is not what was written.
+    #[error("the state in {path} is damaged: {reason}; {HEAL}")]
     Damaged {
         /// Where the state is kept.
         path: String,
@@ -75,9 +84,35 @@ pub enum StateError {
     },
 }
 
+/// The cure for a damaged state. It follows from snapshot and log, so nothing is lost with it.
+const HEAL: &str = "stop this frontend, remove that directory and start again: the state is made \
+    anew from the newest snapshot and the log";
+
 impl StateError {
     pub(super) fn from_io(path: &Path, error: &io::Error) -> Self {
-        Self::Failed { path: path.display().to_string(), reason: error.to_string() }
+        Self::new(path, error.to_string(), Trouble::of_io(error))
+    }
+
+    pub(super) fn from_rocks(path: &Path, error: &rocksdb::Error) -> Self {
+        Self::new(path, error.to_string(), Trouble::of_rocks(error))
+    }
+
+    fn new(path: &Path, reason: String, trouble: Trouble) -> Self {
+        let path = path.display().to_string();
+        match trouble {
+            Trouble::Full => Self::Full { path, reason },
+            Trouble::Damage => Self::Damaged { path, reason },
+            Trouble::Disk => Self::Failed { path, reason },
+        }
+    }
+
+    /// What kind of trouble it is.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Full { .. } => Trouble::Full,
+            Self::Damaged { .. } => Trouble::Damage,
+            Self::Failed { .. } => Trouble::Disk,
+        }
     }
 }
 

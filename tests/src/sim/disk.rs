@@ -94,6 +94,10 @@ pub struct Watched {
 }
 
 impl LogDevice for Watched {
+    fn fence_location(&self) -> String {
+        format!("fence of host {}", self.host)
+    }
+
     fn location(&self) -> String {
         format!("log of host {}", self.host)
     }

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -26,6 +26,8 @@ pub(in crate::raft) enum Answer {
     Outcomes { all: Arc<[(Lsn, Outcome)]>, first: usize },
     /// They are not in the log.
     NotAppended,
+    /// They are not in the log: the leader's disk is nearly full.
+    NoSpace,
 }
 
 /// Counts what is under way.
@@ -127,6 +129,13 @@ impl Pack {
             let _ = reply.send(Answer::NotAppended);
         }
     }
+
+    /// Tells everyone that the commands are not in the log, for want of room on the leader's disk.
+    pub fn no_space(self) {
+        for (_, reply) in self.replies {
+            let _ = reply.send(Answer::NoSpace);
+        }
+    }
 }
 
 /// Which commands may be packed.
@@ -144,6 +153,8 @@ pub(super) enum Origin {
 pub(in crate::raft) struct Queue {
     groups: Mutex<State>,
     ready: Notify,
+    /// This frontend's disk is nearly full.
+    is_full: AtomicBool,
 }
 
 #[derive(Default)]
@@ -153,6 +164,15 @@ struct State {
 }
 
 impl Queue {
+    /// Whether modules' commands are refused for want of room on this frontend's disk.
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::Relaxed);
+    }
+
     /// Queues a command of this frontend.
     pub(super) fn push_own(
         &self,

@@ -162,3 +162,25 @@ async fn too_many_commands_are_refused_and_the_rest_goes_on() {
         .await;
     member.node.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_without_room_refuses_what_others_forward_until_it_has_some() {
+    let cluster = Cluster::start(2, Profile::Fast).await;
+    let leader = cluster.leader().unwrap();
+    let own = cluster.members[leader].node.proposer();
+    let other = cluster.members[1 - leader].node.proposer();
+    own.set_full(true);
+    let refused = own.propose("root", note("own"), soon()).await;
+    assert_eq!(refused, Err(ProposeError::NoSpace));
+    let refused = other.propose("root", note("forwarded"), soon()).await;
+    assert_eq!(refused, Err(ProposeError::LeaderNoSpace));
+    let failure = ProposeError::LeaderNoSpace.failure();
+    assert!(failure.code == 1021 && failure.message.contains("nothing was changed"));
+    // It waits for a while for room, or for another leader.
+    let waiting = tokio::spawn(async move { other.propose("root", note("waiting"), soon()).await });
+    own.set_full(false);
+    assert!(waiting.await.unwrap().is_ok());
+    cluster.settled().await;
+    assert_eq!(cluster.agreed(), 1);
+    cluster.shutdown().await;
+}

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use crate::storage::Trouble;
+
 /// Records that are kept by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
@@ -88,6 +90,9 @@ pub trait LogDevice: Send + Sync + 'static {
     /// Where the records are, for people.
     fn location(&self) -> String;
 
+    /// Where the fence is, for people.
+    fn fence_location(&self) -> String;
+
     /// Whether reading may wait for a disk, so that it must not happen on an async thread.
     fn blocks(&self) -> bool;
 
@@ -135,6 +140,14 @@ pub enum DeviceError {
         /// What the system says.
         reason: String,
     },
+    /// Its files are not what was written.
+    #[error("{path} is damaged: {reason}; {HEAL}")]
+    Damaged {
+        /// What was read.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Anything else.
     #[error("{path}: {reason}")]
     Failed {
@@ -145,22 +158,36 @@ pub enum DeviceError {
     },
 }
 
+/// The one cure for a frontend whose own log cannot be trusted any more.
+pub(super) const HEAL: &str = "this frontend must not vote with it: bring back the missing files, \
+    or drop it with ALTER SYSTEM DROP FOLLOWER, empty its data directory and add it again";
+
 impl DeviceError {
     /// From what the system says about a path.
     pub fn from_io(path: &Path, error: &io::Error) -> Self {
-        Self::new(path, error.to_string(), error.kind() == io::ErrorKind::StorageFull)
+        Self::new(path, error.to_string(), Trouble::of_io(error))
     }
 
     /// From what RocksDB says about a path.
     pub fn from_rocks(path: &Path, error: &rocksdb::Error) -> Self {
-        // RocksDB's binding hands on the text alone; this is strerror(ENOSPC).
-        let reason = error.to_string();
-        let full = reason.contains("No space left on device");
-        Self::new(path, reason, full)
+        Self::new(path, error.to_string(), Trouble::of_rocks(error))
     }
 
-    fn new(path: &Path, reason: String, full: bool) -> Self {
+    fn new(path: &Path, reason: String, trouble: Trouble) -> Self {
         let path = path.display().to_string();
-        if full { Self::Full { path, reason } } else { Self::Failed { path, reason } }
+        match trouble {
+            Trouble::Full => Self::Full { path, reason },
+            Trouble::Damage => Self::Damaged { path, reason },
+            Trouble::Disk => Self::Failed { path, reason },
+        }
+    }
+
+    /// What kind of trouble it is.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Full { .. } => Trouble::Full,
+            Self::Damaged { .. } => Trouble::Damage,
+            Self::Failed { .. } => Trouble::Disk,
+        }
     }
 }

@@ -2,14 +2,11 @@
 
 use std::io;
 
+use crate::storage::Trouble;
 use crate::storage::record::Damage;
 use crate::types::LogId;
 
-use super::device::DeviceError;
-
-/// The one cure for a frontend whose own log cannot be trusted any more.
-const HEAL: &str = "this frontend must not vote with it: bring back the missing files, or drop it \
-    with ALTER SYSTEM DROP FOLLOWER, empty its data directory and add it again";
+use super::device::{DeviceError, HEAL};
 
 /// The log refuses or failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,12 +33,14 @@ pub enum LogError {
     },
     /// Both copies of the fence are damaged, which no crash can do.
     #[error(
-        "the fence of the log in {location} is damaged, so whether the log is complete is unknown; \
-         if it is known to be, remove the file named fence; else {HEAL}"
+        "{fence} is damaged, so whether the log in {location} is complete is unknown; if it is \
+         known to be, remove {fence}; else {HEAL}"
     )]
     DamagedFence {
         /// Where the log is kept.
         location: String,
+        /// The fence file.
+        fence: String,
     },
     /// Something that this frontend had made durable, and may have acknowledged, is gone.
     #[error(
@@ -96,13 +95,27 @@ pub enum LogError {
     Device(#[from] DeviceError),
 }
 
+impl LogError {
+    /// What kind of trouble it is; none for a misuse of the log.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Damaged { .. }
+            | Self::DamagedRecord { .. }
+            | Self::DamagedFence { .. }
+            | Self::Behind { .. } => Some(Trouble::Damage),
+            Self::Stopped { cause, .. } | Self::Device(cause) => Some(cause.trouble()),
+            Self::Closed { .. }
+            | Self::Gap { .. }
+            | Self::NoSuchEntry(_)
+            | Self::Unstable(_)
+            | Self::Thread(_) => None,
+        }
+    }
+}
+
 impl From<LogError> for io::Error {
     fn from(error: LogError) -> Self {
-        let full = matches!(
-            &error,
-            LogError::Device(DeviceError::Full { .. })
-                | LogError::Stopped { cause: DeviceError::Full { .. }, .. }
-        );
+        let full = error.trouble() == Some(Trouble::Full);
         let kind = if full { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
         Self::new(kind, error)
     }

@@ -60,8 +60,9 @@ impl Fence {
     /// # Errors
     /// [`LogError::Behind`], [`LogError::DamagedFence`], or the device's.
     pub fn open(device: &dyn LogDevice, found: &Durable) -> Result<Self, LogError> {
-        let (sequence, kept) = newest(&device.read_fence()?)
-            .map_err(|Torn| LogError::DamagedFence { location: device.location() })?;
+        let (sequence, kept) = newest(&device.read_fence()?).map_err(|Torn| {
+            LogError::DamagedFence { location: device.location(), fence: device.fence_location() }
+        })?;
         let behind = |what, found: String, fence: String| LogError::Behind {
             location: device.location(),
             what,

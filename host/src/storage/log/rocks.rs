@@ -1,4 +1,7 @@
-//! The log's device on disk: one RocksDB, one column family, and the fence file beside it.
+//! The log's device on disk: one RocksDB, one column family, and the fence file.
+//!
+//! The fence lies outside of the log's directory, so that it notices when that directory as a whole
+//! is put back as it was earlier.
 //!
 //! One column family because RocksDB keeps a WAL file until every column family with data in it was
 //! flushed. Purging before the memtable is flushed drops the purged entries in the same flush, so
@@ -39,7 +42,7 @@ const LEVEL0_FILES_MAX: i32 = 10_000;
 const INFO_LOG_BYTES_MAX: usize = 4 << 20;
 const INFO_LOG_FILES_MAX: usize = 4;
 
-/// A device in a directory of its own: `db/` is RocksDB's, `fence` is ours.
+/// A device: RocksDB has `db/` in its directory, the fence file is ours.
 pub struct RocksLogDevice {
     db: DB,
     path: PathBuf,
@@ -48,31 +51,26 @@ pub struct RocksLogDevice {
 }
 
 impl RocksLogDevice {
-    /// Opens the device, and creates it when there is none. The directory itself must exist.
+    /// Opens the device, and creates it when there is none. The directory itself must exist, and
+    /// that of the fence file.
     ///
     /// # Errors
-    /// When the directory cannot be written, or RocksDB finds its files damaged or in use.
-    pub fn open(directory: &Path) -> Result<Arc<Self>, LogError> {
-        Self::open_with(directory, WRITE_BUFFER_BYTES)
+    /// When something cannot be written, or RocksDB finds its files damaged or in use.
+    pub fn open(directory: &Path, fence: &Path) -> Result<Arc<Self>, LogError> {
+        Self::open_with(directory, fence, WRITE_BUFFER_BYTES)
     }
 
     pub(super) fn open_with(
         directory: &Path,
+        fence: &Path,
         write_buffer_bytes: usize,
     ) -> Result<Arc<Self>, LogError> {
         let path = directory.join("db");
-        let fence_path = directory.join("fence");
+        let fence_path = fence.to_owned();
         fs::create_dir_all(&path).map_err(|e| DeviceError::from_io(&path, &e))?;
+        let fence = open_fence(directory, fence).map_err(|e| DeviceError::from_io(fence, &e))?;
         let db = DB::open(&options(write_buffer_bytes), &path)
             .map_err(|e| DeviceError::from_rocks(&path, &e))?;
-        let fence = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&fence_path)
-            .and_then(|file| sync_directory(directory).map(|()| file))
-            .map_err(|e| DeviceError::from_io(&fence_path, &e))?;
         Ok(Arc::new(Self { db, path, fence, fence_path }))
     }
 
@@ -90,6 +88,23 @@ impl RocksLogDevice {
         reads.set_iterate_upper_bound(entry_key(range.end));
         EntryRecords { inner: self.db.iterator_opt(mode, reads), device: self }
     }
+}
+
+/// Opens the fence file. It lay in the log's own directory once, and is moved from there; when it
+/// is in its place already, one in there came back with an older copy of that directory.
+fn open_fence(directory: &Path, path: &Path) -> io::Result<File> {
+    let within = directory.join("fence");
+    if within != path && within.exists() {
+        if path.exists() {
+            fs::remove_file(&within)?
+        } else {
+            fs::rename(&within, path)?
+        }
+        sync_directory(directory)?;
+    }
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    sync_directory(path.parent().unwrap_or(Path::new(".")))?;
+    Ok(file)
 }
 
 struct EntryRecords<'a> {
@@ -114,6 +129,10 @@ impl Iterator for EntryRecords<'_> {
 impl LogDevice for RocksLogDevice {
     fn location(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn fence_location(&self) -> String {
+        self.fence_path.display().to_string()
     }
 
     fn blocks(&self) -> bool {

@@ -165,6 +165,10 @@ impl Image {
 }
 
 impl LogDevice for SimLogDevice {
+    fn fence_location(&self) -> String {
+        format!("fence in {}", self.location())
+    }
+
     fn location(&self) -> String {
         "memory".to_owned()
     }

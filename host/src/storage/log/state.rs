@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Instant;
 
 use crate::types::{Entry, LogId, Vote};
 
@@ -30,6 +31,10 @@ pub(super) struct State {
     pub phase: Phase,
     /// The first failure.
     pub stopped: Option<DeviceError>,
+    /// The first entry that could not be read.
+    pub unreadable: Option<LogError>,
+    /// When the writer began with the group that it is busy with.
+    pub writing_since: Option<Instant>,
     pub queue: VecDeque<Queued>,
     /// How many in the queue should make the writer run.
     pub waking: usize,
@@ -102,6 +107,8 @@ impl State {
             location,
             phase: Phase::Open,
             stopped: None,
+            unreadable: None,
+            writing_since: None,
             queue: VecDeque::new(),
             waking: 0,
             asked: 0,

@@ -51,7 +51,9 @@ impl LogWriter {
             if state.phase == Phase::Abandoned {
                 return Step::Ended;
             }
-            (state.take_group(), state.phase, state.stopped.is_some())
+            let operations = state.take_group();
+            state.writing_since = (!operations.is_empty()).then_some(now);
+            (operations, state.phase, state.stopped.is_some())
         };
         if operations.is_empty() {
             let result = match (stopped, phase) {
@@ -95,6 +97,7 @@ impl LogWriter {
         self.written = group.durable;
         self.unsynced = !group.sync && (self.unsynced || moved);
         let mut state = self.shared.state.lock();
+        state.writing_since = None;
         if group.sync {
             state.durable = group.through;
             state.durable_last = group.durable.last;

@@ -63,9 +63,12 @@ impl DirectorySnapshots {
         state: Arc<Generations>,
         mark: ReadMark,
     ) -> Result<Self, SnapshotError> {
-        let applied = mark(&*state.view())?.last;
         let failed = |error: io::Error| SnapshotError::from_io(path, &error);
         fs::create_dir_all(path).map_err(failed)?;
+        if mark(&*state.view())?.last.is_none() {
+            remake(path, &state, mark)?;
+        }
+        let applied = mark(&*state.view())?.last;
         let mut snapshots: Vec<Arc<Files>> = Vec::new();
         for name in names(path).map_err(failed)? {
             let inner = path.join(&name);
@@ -144,6 +147,30 @@ impl DirectorySnapshots {
         crash_point("snapshot-described");
         Ok(manifest)
     }
+}
+
+/// Makes a state that holds nothing anew from the newest snapshot, if there is one: removing a
+/// damaged state is how it is healed, and the log may begin after the snapshot.
+fn remake(path: &Path, state: &Generations, mark: ReadMark) -> Result<(), SnapshotError> {
+    let failed = |error: io::Error| SnapshotError::from_io(path, &error);
+    let folders =
+        names(path).map_err(failed)?.into_iter().map(|name| (name.clone(), path.join(name)));
+    let snapshots = folders.filter(|(name, _)| name.starts_with(SNAPSHOT));
+    let readable = snapshots.filter_map(|(_, folder)| Some((read_manifest(&folder).ok()?, folder)));
+    let Some((manifest, folder)) = readable.max_by_key(|(manifest, _)| manifest.last) else {
+        return Ok(());
+    };
+    tracing::warn!("the state is empty and is made anew from {}", folder.display());
+    Files::new(folder.clone(), manifest.clone()).verify()?;
+    let staged = state.stage()?;
+    copy(&manifest, &folder, staged.path())?;
+    let remade = state.open_staged(&staged)?;
+    if !manifest.is_of(&mark(&*remade.view())?) {
+        let reason = "it does not hold the state that its manifest says";
+        return Err(SnapshotError::damaged(&folder, reason));
+    }
+    remade.flush()?;
+    Ok(state.adopt(staged, remade)?)
 }
 
 /// Copies a snapshot's files into the place of a state, durably.

@@ -447,3 +447,24 @@ fn a_state_that_did_not_come_in_force_is_removed_and_a_lost_pointer_is_damage() 
     assert!(text.contains("gen-1 is not there"), "{text}");
     assert!(PathBuf::from(&path).join("gen-7").exists(), "evidence was removed");
 }
+
+#[test]
+fn a_state_that_was_removed_is_made_anew_from_the_newest_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, snapshots) = open(dir.path());
+    apply(&*state, 3);
+    snapshots.build(1).unwrap();
+    let expected = content(&*state);
+    apply(&*state, 4);
+    drop((state, snapshots));
+
+    let generation = dir.path().join("state/gen-1");
+    fs::remove_dir_all(&generation).unwrap();
+    let (state, snapshots) = open(dir.path());
+    assert_eq!(content(&*state), expected);
+    assert_eq!(snapshots.newest().unwrap().manifest().last, at(3));
+    apply(&*state, 4);
+    drop((state, snapshots));
+    let (state, _snapshots) = open(dir.path());
+    assert_eq!(mark(&*state.view()).unwrap().last, Some(at(4)));
+}

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::storage::crash::crash_point;
 use crate::storage::directory::{DirectoryError, Lines, read_lines, write_lines};
@@ -21,6 +22,7 @@ use crate::storage::folder::{names, remove};
 use crate::storage::sync_directory;
 use crate::types::View;
 
+use super::rocks::Failures;
 use super::{RocksState, RocksStateOptions, StateError, StateStore, Writes};
 
 /// The pointer file, and its one key.
@@ -35,6 +37,8 @@ pub struct Generations {
     path: PathBuf,
     options: RocksStateOptions,
     current: ArcSwap<Numbered>,
+    /// Of all of them.
+    failure: Arc<Failures>,
 }
 
 struct Numbered {
@@ -62,6 +66,7 @@ impl Generations {
     /// When the pointer is damaged, what it names is not there, or the state cannot be opened.
     pub fn open(path: &Path, options: RocksStateOptions) -> Result<Self, StateError> {
         let failed = |error: std::io::Error| StateError::from_io(path, &error);
+        let failure = Arc::new(Failures::new(None));
         fs::create_dir_all(path).map_err(failed)?;
         let damaged = |reason: String| StateError::Damaged {
             path: path.join(CURRENT).display().to_string(),
@@ -73,7 +78,8 @@ impl Generations {
             Some(lines) => {
                 let number = lines.get(NUMBER).and_then(|text| text.parse().ok());
                 let number = number.ok_or_else(|| damaged("it names no state".to_owned()))?;
-                if !found.contains(&name(number)) {
+                // None at all: it was removed because it was damaged, and is made anew.
+                if !found.is_empty() && !found.contains(&name(number)) {
                     return Err(damaged(format!("{} is not there", name(number))));
                 }
                 number
@@ -86,13 +92,19 @@ impl Generations {
             remove(&path.join(other)).map_err(failed)?;
         }
         let state = RocksState::open(&path.join(name(number)), options)?;
+        let state = state.reporting_with(Arc::clone(&failure));
         sync_directory(path).map_err(failed)?;
         let current = ArcSwap::from_pointee(Numbered { number, state });
-        let generations = Self { path: path.to_owned(), options, current };
+        let generations = Self { path: path.to_owned(), options, current, failure };
         if !path.join(CURRENT).exists() {
             generations.point_at(number)?;
         }
         Ok(generations)
+    }
+
+    /// The first failure of any of them, once there is one. The frontend must then stop.
+    pub fn failure(&self) -> watch::Receiver<Option<StateError>> {
+        self.failure.subscribe()
     }
 
     /// The store as it is now. Whoever holds it keeps it open.
@@ -122,7 +134,8 @@ impl Generations {
         &self,
         staged: &Staged,
     ) -> Result<RocksState, StateError> {
-        RocksState::open(staged.path(), self.options)
+        let state = RocksState::open(staged.path(), self.options)?;
+        Ok(state.reporting_with(Arc::clone(&self.failure)))
     }
 
     /// Puts a staged state, complete and durable, in force. The caller sees to it that nothing is

@@ -14,7 +14,9 @@ use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, IteratorMode, LogLevel,
     Options, ReadOptions, WriteBatch,
 };
+use tokio::sync::watch;
 
+use crate::storage::Trouble;
 use crate::storage::crash::crash_point;
 use crate::storage::folder::Folder;
 use crate::storage::record::{Damage, seal, unseal};
@@ -66,7 +68,11 @@ pub struct RocksState {
     path: PathBuf,
     /// The view of the last commit, once somebody asked for it.
     view: Mutex<Option<Arc<RocksView>>>,
+    failure: Arc<Failures>,
 }
+
+/// Tells the first failure.
+pub(super) type Failures = watch::Sender<Option<StateError>>;
 
 impl RocksState {
     /// Opens the state in `path`, and creates it when there is none.
@@ -75,7 +81,8 @@ impl RocksState {
     /// When the directory cannot be written, or RocksDB finds its files damaged or in use.
     pub fn open(path: &Path, options: RocksStateOptions) -> Result<Self, StateError> {
         std::fs::create_dir_all(path).map_err(|e| StateError::from_io(path, &e))?;
-        let db = DB::open(&rocks_options(options), path).map_err(|e| failed(path, &e))?;
+        let opened = without_flush(rocks_options(options)).and_then(|o| DB::open(&o, path));
+        let db = opened.map_err(|e| StateError::from_rocks(path, &e))?;
         Ok(Self::new(db, path))
     }
 
@@ -86,14 +93,22 @@ impl RocksState {
     pub fn open_read_only(path: &Path, options: RocksStateOptions) -> Result<Self, StateError> {
         let mut options = rocks_options(options);
         options.create_if_missing(false);
-        let db = DB::open_for_read_only(&options, path, false).map_err(|e| failed(path, &e))?;
+        let db = DB::open_for_read_only(&options, path, false)
+            .map_err(|e| StateError::from_rocks(path, &e))?;
         Ok(Self::new(db, path))
     }
 
     fn new(db: DB, path: &Path) -> Self {
         let database = Database { db, folder: Folder::new(path.to_owned()) };
-        let path = path.to_owned();
-        Self { database: Arc::new(database), path, view: Mutex::new(None) }
+        let (database, path) = (Arc::new(database), path.to_owned());
+        let failure = Arc::new(watch::Sender::new(None));
+        Self { database, path, view: Mutex::new(None), failure }
+    }
+
+    /// Reports failures where those of the state that it is to follow are reported.
+    pub(super) fn reporting_with(mut self, failure: Arc<Failures>) -> Self {
+        self.failure = failure;
+        self
     }
 
     /// Makes everything that is committed survive power loss, without moving it to table files.
@@ -101,7 +116,7 @@ impl RocksState {
     /// # Errors
     /// When storage failed.
     pub fn sync(&self) -> Result<(), StateError> {
-        self.db().flush_wal(true).map_err(|e| failed(&self.path, &e))
+        self.db().flush_wal(true).map_err(|e| self.failed(&e))
     }
 
     /// Removes the directory once the store and every view of it are dropped.
@@ -112,10 +127,25 @@ impl RocksState {
     fn db(&self) -> &DB {
         &self.database.db
     }
+
+    /// The first failure, once there is one: a read that found damage, or a commit that was not
+    /// made. The frontend must then stop. Stays readable when the store is gone.
+    pub fn failure(&self) -> watch::Receiver<Option<StateError>> {
+        self.failure.subscribe()
+    }
+
+    fn failed(&self, error: &rocksdb::Error) -> StateError {
+        note(&self.failure, StateError::from_rocks(&self.path, error))
+    }
 }
 
-fn failed(path: &Path, error: &rocksdb::Error) -> StateError {
-    StateError::Failed { path: path.display().to_string(), reason: error.to_string() }
+fn note(failure: &Failures, error: StateError) -> StateError {
+    failure.send_if_modified(|first| {
+        let is_first = first.is_none();
+        first.get_or_insert_with(|| error.clone());
+        is_first
+    });
+    error
 }
 
 impl StateStore for RocksState {
@@ -124,7 +154,8 @@ impl StateStore for RocksState {
         let view = view.get_or_insert_with(|| {
             Arc::new(RocksView {
                 snapshot: OwnedSnapshot::take(&self.database),
-                path: self.path.display().to_string(),
+                path: self.path.clone(),
+                failure: Arc::clone(&self.failure),
             })
         });
         Arc::clone(view) as Arc<dyn View>
@@ -142,39 +173,39 @@ impl StateStore for RocksState {
             }
         }
         crash_point("state-before-commit");
-        let result = self.db().write(batch).map_err(|e| failed(&self.path, &e));
+        let result = self.db().write(batch).map_err(|e| self.failed(&e));
         crash_point("state-after-commit");
         *self.view.lock() = None;
         result
     }
 
     fn flush(&self) -> Result<(), StateError> {
-        self.db().flush().map_err(|e| failed(&self.path, &e))
+        self.db().flush().map_err(|e| self.failed(&e))
     }
 
     fn checkpoint(&self, dir: &Path) -> Result<(), StateError> {
         Checkpoint::new(self.db())
             .and_then(|checkpoint| checkpoint.create_checkpoint(dir))
-            .map_err(|e| failed(dir, &e))
+            .map_err(|e| StateError::from_rocks(dir, &e))
     }
 }
 
 struct RocksView {
     snapshot: OwnedSnapshot,
-    path: String,
+    path: PathBuf,
+    failure: Arc<Failures>,
 }
 
 impl RocksView {
     fn failed(&self, error: &rocksdb::Error) -> ViewError {
-        ViewError(format!("{}: {error}", self.path))
+        let error = note(&self.failure, StateError::from_rocks(&self.path, error));
+        ViewError(error.to_string())
     }
 
     fn damaged(&self, key: &[u8], damage: &Damage) -> ViewError {
-        let key = key.escape_ascii();
-        ViewError(format!(
-            "key '{key}' in {} is damaged: {damage}; rebuild this frontend from a healthy one",
-            self.path
-        ))
+        let reason = format!("key '{}': {damage}", key.escape_ascii());
+        let error = note(&self.failure, StateError::new(&self.path, reason, Trouble::Damage));
+        ViewError(error.to_string())
     }
 }
 
@@ -201,6 +232,13 @@ impl View for RocksView {
         });
         portion(pairs, rows_max, bytes_max)
     }
+}
+
+/// What was recovered from the WAL stays there and in memory. A flush before the first answer would
+/// go through the rate limiter, a second for a full buffer.
+fn without_flush(mut options: Options) -> Result<Options, rocksdb::Error> {
+    // The binding has no function of its own for it.
+    options.get_options_from_string("avoid_flush_during_recovery=true")
 }
 
 fn rocks_options(chosen: RocksStateOptions) -> Options {

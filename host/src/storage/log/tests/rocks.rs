@@ -6,7 +6,7 @@ use super::*;
 
 fn open(path: &Path) -> Result<Log, LogError> {
     let tail = TailLimits { bytes: 0, unapplied_bytes: 0 };
-    Log::open(RocksLogDevice::open(path)?, LogOptions { tail })
+    Log::open(RocksLogDevice::open(path, &path.join("fence"))?, LogOptions { tail })
 }
 
 async fn append(log: &Log, entries: Vec<Entry>) {
@@ -104,7 +104,8 @@ async fn purged_entries_leave_the_disk() {
         files.map(|file| file.unwrap().metadata().map_or(0, |found| found.len())).sum::<u64>()
     };
     {
-        let device = RocksLogDevice::open_with(dir.path(), BUFFER_BYTES).unwrap();
+        let device =
+            RocksLogDevice::open_with(dir.path(), &dir.path().join("fence"), BUFFER_BYTES).unwrap();
         let mut log = Log::open(device, LogOptions::default()).unwrap();
         let mut most = 0;
         for index in 1..=1200 {
@@ -121,7 +122,7 @@ async fn purged_entries_leave_the_disk() {
         assert!(most < 100 << 20, "{most} bytes on disk");
         log.close().unwrap();
     }
-    let device = RocksLogDevice::open(dir.path()).unwrap();
+    let device = RocksLogDevice::open(dir.path(), &dir.path().join("fence")).unwrap();
     let log = Log::open(device, LogOptions::default()).unwrap();
     let kept = log.bytes_after(Lsn(0));
     let range = KEPT * ENTRY_BYTES as u64 / 2..=KEPT * ENTRY_BYTES as u64 * 4;

@@ -80,7 +80,7 @@ impl StoreBuilder<TypeConfig, Log, Machine, ()> for Sim {
 impl StoreBuilder<TypeConfig, Log, Machine, TempDir> for Rocks {
     async fn build(&self) -> Result<(TempDir, Log, Machine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().unwrap();
-        let device = RocksLogDevice::open(dir.path()).unwrap();
+        let device = RocksLogDevice::open(dir.path(), &dir.path().join("fence")).unwrap();
         // Nothing that is durable stays in memory, so the suite reads from disk.
         let tail = TailLimits { bytes: 0, unapplied_bytes: 0 };
         let log = Log::open(device, LogOptions { tail }).unwrap();

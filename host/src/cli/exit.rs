@@ -1,0 +1,39 @@
+//! How the program ends: the one table of exit codes.
+//!
+//! | code | means | a supervisor should |
+//! |---|---|---|
+//! | 0 | done, or stopped when asked to | leave it |
+//! | 1 | failed | start it again |
+//! | 2 | wrong usage, configuration, port or data directory | leave it: it needs an operator |
+//! | 3 | no frontend reachable | try again |
+//! | 65 | what is on the disk is damaged or incomplete | leave it: it needs an operator |
+//! | 74 | a write, a read or an fsync failed | start it again once the disk works |
+//! | 75 | the disk is full | start it again, with pauses; it says when there is too little room |
+//!
+//! The last three are those of `sysexits.h`: data error, input/output error, temporary failure.
+
+use crate::server::Ending;
+
+/// Failed.
+pub const FAILED: u8 = 1;
+/// Wrong usage, configuration, port or data directory.
+pub const USAGE: u8 = 2;
+/// No frontend reachable.
+pub const UNREACHABLE: u8 = 3;
+/// What is on the disk is damaged or incomplete.
+pub const DAMAGE: u8 = 65;
+/// A write, a read or an fsync failed.
+pub const DISK: u8 = 74;
+/// The disk is full.
+pub const FULL: u8 = 75;
+
+/// The exit code of a frontend's end.
+pub fn code(ending: Ending) -> u8 {
+    match ending {
+        Ending::Usage => USAGE,
+        Ending::Damage => DAMAGE,
+        Ending::Disk => DISK,
+        Ending::Full => FULL,
+        Ending::Failed => FAILED,
+    }
+}

@@ -1,0 +1,52 @@
+//! What tests do to files of a data directory.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Files of a folder whose names end like this, the largest first.
+///
+/// # Panics
+/// When the folder cannot be listed.
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("list {}: {e}", folder.display()));
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.expect("the folder can be listed").path())
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .map(|path| (path.metadata().map_or(0, |data| data.len()), path))
+        .collect();
+    found.sort();
+    found.into_iter().rev().map(|(_, path)| path).collect()
+}
+
+/// Flips one bit of a file, at `part` of `of` of its length.
+///
+/// # Panics
+/// When the file cannot be changed.
+pub fn flip(path: &Path, part: u64, of: u64) {
+    let file = File::options().read(true).write(true).open(path);
+    let file = file.unwrap_or_else(|e| panic!("open {}: {e}", path.display()));
+    let at = file.metadata().expect("its length is known").len() * part / of;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).expect("it can be read");
+    file.write_all_at(&[byte[0] ^ 4], at).expect("it can be written");
+}
+
+/// Copies a folder with all that is in it, to a place that does not exist.
+///
+/// # Panics
+/// When it cannot be copied.
+pub fn copy(from: &Path, to: &Path) {
+    assert!(!to.exists(), "{} exists", to.display());
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.expect("cp is installed").success(), "{} is copied", from.display());
+}
+
+/// Removes a folder with all that is in it.
+///
+/// # Panics
+/// When it cannot be removed.
+pub fn remove(folder: &Path) {
+    fs::remove_dir_all(folder).unwrap_or_else(|e| panic!("remove {}: {e}", folder.display()));
+}
