@@ -6,11 +6,11 @@
 //! the two consistent is one rule, and the caller's duty: *no state is committed before the log
 //! entries it comes from are durable here* ([`log::Log::wait_durable`]).
 //!
-//! [`snapshots`] are the state as of one LSN in a directory of its own: what the log up to there may
-//! be given up for, and what a frontend gets that is too far behind.
+//! [`snapshots`] are the state as of one LSN in a directory of its own: what the log up to there
+//! may be given up for, and what a frontend gets that is too far behind.
 //!
-//! All sit behind a trait ([`log::LogDevice`], [`state::StateStore`], [`snapshots::Snapshots`]) with
-//! a twin in memory that has the same behaviour and a crash that a test decides on, so whole
+//! All sit behind a trait ([`log::LogDevice`], [`state::StateStore`], [`snapshots::Snapshots`])
+//! with a twin in memory that has the same behaviour and a crash that a test decides on, so whole
 //! clusters run in one process.
 //!
 //! Every stored record carries a version and a checksum of our own, taken over its key too, so a

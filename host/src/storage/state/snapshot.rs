@@ -24,8 +24,8 @@ impl OwnedSnapshot {
         let database = Arc::clone(database);
         // SAFETY: the reference points into the heap allocation of the `Arc`, which does not move
         // and lives as long as `_database`. That is private, never replaced or handed out, and
-        // dropped after `snapshot`. The extended lifetime never leaves this struct: `get` shortens it to
-        // that of `&self`.
+        // dropped after `snapshot`. The extended lifetime never leaves this struct: `get` shortens
+        // it to that of `&self`.
         let borrowed: &'static DB = unsafe { &(*Arc::as_ptr(&database)).db };
         Self { snapshot: borrowed.snapshot(), _database: database }
     }
