@@ -7,6 +7,7 @@
 pub mod client;
 pub mod cycles;
 pub mod history;
+pub mod image;
 pub mod restart;
 
 /// Seeded numbers: the same seed kills the same frontends in the same order.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use quorate_tests::endurance::{cycles, restart};
+use quorate_tests::endurance::{cycles, image, restart};
 
 /// Kills frontends of a cluster of three with kill -9 under write load, and judges what is left.
 #[derive(Parser)]
@@ -22,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Measures how long a frontend with a large state takes to answer after kill -9
     Restart(Restart),
+    /// Measures how long writes wait while a snapshot of a large state is taken
+    Image(Restart),
 }
 
 #[derive(Args)]
@@ -48,7 +50,7 @@ struct Restart {
     /// Bytes of one value
     #[arg(long, default_value_t = 4096)]
     value_bytes: usize,
-    /// How often it is killed and started
+    /// How often it is measured
     #[arg(long, default_value_t = 5)]
     runs: u32,
     /// Where the frontend keeps its data
@@ -79,6 +81,7 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Restart(restart)) => measure(&restart),
+        Some(Command::Image(image)) => take_images(&image),
         None => kill(&arguments.kill),
     }
 }
@@ -104,5 +107,20 @@ fn measure(arguments: &Restart) -> Result<ExitCode> {
     times.sort();
     let median = times.get(times.len() / 2).copied().unwrap_or(Duration::ZERO);
     println!("restart with {bytes} bytes of state: median {median:.2?} of {runs}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn take_images(arguments: &Restart) -> Result<ExitCode> {
+    let Restart { bytes, value_bytes, runs, .. } = *arguments;
+    let dir = folder(&arguments.dir)?;
+    let options = restart::Options { bytes, value_bytes, runs };
+    println!("snapshot of {bytes} bytes of state under writes of 4 clients");
+    println!("{:>9} {:>28} {:>28}", "took", "writes before: p50 p99 max", "meanwhile: p50 p99 max");
+    for image in image::run(dir.path(), options, &progress)? {
+        let show =
+            |of: image::Latency| format!("{:.1?} {:.1?} {:.1?}", of.median, of.p99, of.longest);
+        let (before, meanwhile) = (show(image.before), show(image.meanwhile));
+        println!("{:>9} {before:>28} {meanwhile:>28}", format!("{:.1?}", image.took));
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -203,15 +203,15 @@ impl World {
                 }
             }
         }
-        let connected = connected.to_vec();
+        let (connected, before) = (connected.to_vec(), self.oracle.lock().last_committed());
+        // Something is committed under it, its first entry at least.
         let replaced = move |world: &Self| {
-            connected.iter().any(|at| {
-                world.running(*at).is_some_and(|running| {
-                    let status = running.cluster.node().status();
-                    status.is_leader
-                        && status.quorum_age.is_some_and(|age| age < Duration::from_millis(500))
-                })
-            })
+            let leads = |at: &usize| {
+                world
+                    .running(*at)
+                    .is_some_and(|running| running.cluster.node().watch().borrow().is_leader)
+            };
+            connected.iter().any(leads) && world.oracle.lock().last_committed() > before
         };
         self.until(DEAF_MS, "a connected majority elects a leader", replaced)
     }
