@@ -1,7 +1,7 @@
 //! What a disk, a bug or an operator did to the files of a frontend is noticed and never served.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use quorate::storage::{RocksState, RocksStateOptions, StateStore};
 use quorate_tests::files::{copy, files, flip, remove};
@@ -9,6 +9,13 @@ use quorate_tests::{Cluster, Frontend, modules};
 
 /// Exit code of a frontend whose files are damaged.
 const DAMAGE: Option<i32> = Some(65);
+
+/// The only state database of a data directory.
+fn state_in(meta: &Path) -> PathBuf {
+    let found = files(&meta.join("state"), "");
+    let is_state = |path: &PathBuf| path.is_dir();
+    found.into_iter().find(is_state).expect("there is a state")
+}
 
 /// A frontend that is stopped, with some databases, and a copy of its data directory.
 struct Prepared {
@@ -28,7 +35,7 @@ impl Prepared {
         }
         assert!(frontend.stop().success());
         if in_tables {
-            let path = frontend.meta_dir().join("state");
+            let path = state_in(&frontend.meta_dir());
             let state = RocksState::open(&path, RocksStateOptions::default()).expect("it opens");
             state.flush().expect("it can be written");
         }
@@ -145,19 +152,19 @@ fn a_damaged_fence_is_refused_and_a_torn_one_is_not() {
 fn a_damaged_state_is_refused_and_made_anew_from_the_log() {
     let mut prepared = Prepared::new(true);
     let meta = prepared.frontend.meta_dir();
-    let state = meta.join("state").display().to_string();
-    let table = |meta: &Path| files(&meta.join("state"), ".sst")[0].clone();
+    let state = state_in(&meta).display().to_string();
+    let table = |meta: &Path| files(&state_in(meta), ".sst")[0].clone();
     let said = [state.as_str(), "is damaged", "remove that directory and start again"];
     // Where the module's file is, which every start reads.
     prepared.refused(|meta| flip(&table(meta), 1, 2), &said);
-    prepared.refused(|meta| flip(&files(&meta.join("state"), "CURRENT")[0], 1, 2), &said);
+    prepared.refused(|meta| flip(&state_in(meta).join("CURRENT"), 1, 2), &said);
     let manifest = |meta: &Path| {
-        let current = fs::read_to_string(meta.join("state/CURRENT")).expect("it is there");
-        meta.join("state").join(current.trim())
+        let current = fs::read_to_string(state_in(meta).join("CURRENT")).expect("it is there");
+        state_in(meta).join(current.trim())
     };
     prepared.refused(|meta| flip(&manifest(meta), 1, 3), &said);
     // As the message says.
-    remove(&meta.join("state"));
+    remove(&state_in(&meta));
     let [made_anew, kept] = [false, true].map(|restores| {
         if restores {
             prepared.restore();
@@ -181,7 +188,7 @@ fn position(frontend: &Frontend) -> (String, String) {
 #[test]
 fn a_torn_wal_of_the_state_is_replayed_from_the_log() {
     let mut prepared = Prepared::new(false);
-    let wal = files(&prepared.frontend.meta_dir().join("state"), ".log")[0].clone();
+    let wal = files(&state_in(&prepared.frontend.meta_dir()), ".log")[0].clone();
     flip(&wal, 1, 2);
     prepared.whole();
 }
