@@ -17,6 +17,7 @@ mod clients;
 mod context;
 mod dice;
 mod disk;
+mod ending;
 mod faults;
 mod founding;
 mod frontend;

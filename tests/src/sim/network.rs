@@ -7,15 +7,14 @@
 //! link waits; when the link heals, it arrives late or never.
 
 mod body;
+mod dial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use futures_util::FutureExt;
 use parking_lot::Mutex;
-use quorate::raft::{Called, Dial, PeerService, Transport};
-use quorate::types::NodeId;
+use quorate::raft::{Dial, PeerService};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
@@ -130,7 +129,7 @@ impl Network {
 
     /// How `host` calls others.
     pub fn dialer(self: &Arc<Self>, host: usize) -> Arc<dyn Dial> {
-        Arc::new(Dialer { network: Arc::clone(self), host })
+        dial::dialer(Arc::clone(self), host)
     }
 
     /// From now on `host` answers.
@@ -474,31 +473,5 @@ impl Drop for Closer {
     fn drop(&mut self) {
         self.pump.abort();
         self.network.break_later(&self.stream, 1, "the caller closed the stream");
-    }
-}
-
-struct Dialer {
-    network: Arc<Network>,
-    host: usize,
-}
-
-impl Dial for Dialer {
-    fn dial(&self, _node: NodeId, address: &str) -> Result<Arc<dyn Transport>, String> {
-        let host = address.strip_prefix('f').and_then(|rest| rest.split(':').next());
-        let to = host.and_then(|host| host.parse().ok());
-        let to = to.ok_or_else(|| format!("'{address}' is no address"))?;
-        Ok(Arc::new(Line { network: Arc::clone(&self.network), from: self.host, to }))
-    }
-}
-
-struct Line {
-    network: Arc<Network>,
-    from: usize,
-    to: usize,
-}
-
-impl Transport for Line {
-    fn call(&self, request: http::Request<Body>) -> Called {
-        Arc::clone(&self.network).call(self.from, self.to, request).boxed()
     }
 }

@@ -19,26 +19,18 @@ use tokio::time::Instant;
 
 use super::clients::{Client, Doors};
 use super::context::Context;
-use super::disk::{Disk, Mood};
-use super::faults;
+use super::disk::Disk;
 use super::founding::{self, Module};
 use super::frontend::{Birth, Life, Process, Pulse};
-use super::history::{Answer, History};
+use super::history::History;
 use super::mutation::Mutation;
-use super::network::{Network, Weather};
+use super::network::Network;
 use super::oracle::Oracle;
 use super::plan::Plan;
+use super::{ending, faults};
 
 /// A cluster must be founded in so many milliseconds.
 const FOUNDING_MS: u64 = 30_000;
-/// When all faults have stopped, all must be well in so many.
-const HEALING_MS: u64 = 20_000;
-/// After that, an idle cluster is watched for so many.
-const IDLE_MS: u64 = 1_500;
-/// A connected majority elects a leader in so many.
-const DEAF_MS: u64 = 10_000;
-/// How often that is tried, in millionths.
-const BRIDGE_RATE: u64 = 300_000;
 /// A supervisor starts a frontend again after so many.
 const RESTART_MS: std::ops::RangeInclusive<u64> = 20..=1500;
 
@@ -82,11 +74,11 @@ pub struct World {
     doors: Doors,
     clients: tokio::runtime::Runtime,
     clients_epoch: Instant,
-    history: Arc<Mutex<History>>,
-    stop_clients: Arc<AtomicBool>,
+    pub(super) history: Arc<Mutex<History>>,
+    pub(super) stop_clients: Arc<AtomicBool>,
     /// Clients that have not ended.
-    asking: Arc<()>,
-    crash_rate: Arc<AtomicU64>,
+    pub(super) asking: Arc<()>,
+    pub(super) crash_rate: Arc<AtomicU64>,
     runtime: Runtime,
     module: Module,
     starts: u64,
@@ -163,57 +155,12 @@ impl World {
                 return;
             }
         }
-        if self.context.dice.chance(BRIDGE_RATE) && !self.stand_a_deaf_leader() {
+        if self.context.dice.chance(ending::BRIDGE_RATE) && !self.stand_a_deaf_leader() {
             return;
         }
         if self.heal() {
             self.check_at_the_end();
         }
-    }
-
-    /// The leader hears nobody, but one follower hears it: without that follower there is no
-    /// majority, so it must stop listening to a leader that has none, and a new one must be
-    /// elected while the links stay as they are.
-    fn stand_a_deaf_leader(&mut self) -> bool {
-        self.quieten();
-        let led = |world: &Self| {
-            let living = world.living();
-            living.iter().all(|at| world.serves(*at)) && world.leader().is_some()
-        };
-        if !self.until(HEALING_MS, "a leader is there, and all serve", led) {
-            return false;
-        }
-        let living = self.living();
-        let Some((leader, _)) = self.leader() else { return true };
-        let mut others: Vec<_> = living.into_iter().filter(|at| *at != leader).collect();
-        self.context.dice.shuffle(&mut others);
-        let needed = self.plan.hosts / 2 + 1;
-        // Too few may be left.
-        let Some(cut_off) = others.len().checked_sub(needed) else { return true };
-        let connected = &others[cut_off..];
-        let Some(listener) = connected.first() else { return true };
-        self.context.count("deaf leaders");
-        self.context.say(&format!("host {leader} leads and hears nobody; {listener} hears it"));
-        for at in 0..self.plan.hosts {
-            for to in (0..self.plan.hosts).filter(|to| *to != at) {
-                let stays = (connected.contains(&at) && connected.contains(&to))
-                    || (at == leader && to == *listener);
-                if !stays {
-                    self.network.cut(at, to);
-                }
-            }
-        }
-        let (connected, before) = (connected.to_vec(), self.oracle.lock().last_committed());
-        // Something is committed under it, its first entry at least.
-        let replaced = move |world: &Self| {
-            let leads = |at: &usize| {
-                world
-                    .running(*at)
-                    .is_some_and(|running| running.cluster.node().watch().borrow().is_leader)
-            };
-            connected.iter().any(leads) && world.oracle.lock().last_committed() > before
-        };
-        self.until(DEAF_MS, "a connected majority elects a leader", replaced)
     }
 
     /// One step; false after a violation.
@@ -391,95 +338,6 @@ impl World {
         }
     }
 
-    /// Ends all faults.
-    fn quieten(&mut self) {
-        self.context.say("all faults end");
-        self.crash_rate.store(0, Ordering::Relaxed);
-        self.network.set_weather(Weather::calm());
-        self.network.heal();
-        let now = self.context.now_ms();
-        for host in &mut self.hosts {
-            *host.disk.mood.lock() = Mood::Takes(0..=1);
-            host.paused_until = host.paused_until.map(|_| now);
-            host.starts_at = host.starts_at.map(|_| now);
-        }
-    }
-
-    /// Ends all faults and waits until all is well.
-    fn heal(&mut self) -> bool {
-        self.quieten();
-        let healed_from = self.context.now_ms();
-        let since = self.history.lock().len();
-        // Everyone agrees on a leader, and clients are answered.
-        let well = |world: &Self| {
-            let living = world.living();
-            let leaders: Vec<_> = living
-                .iter()
-                .map(|at| world.running(*at)?.cluster.node().status().leader)
-                .collect();
-            leaders.iter().all(|leader| leader.is_some() && *leader == leaders[0])
-                && world.history.lock().len() > since + 20
-        };
-        if !self.until(HEALING_MS, "a leader is known and clients are answered", well) {
-            return false;
-        }
-        self.stop_clients.store(true, Ordering::Relaxed);
-        let settled = |world: &Self| {
-            if Arc::strong_count(&world.asking) > 1 {
-                return false;
-            }
-            let last = world.oracle.lock().last_committed();
-            world.living().iter().all(|at| {
-                world.running(*at).is_some_and(|running| running.cluster.machine().lsn().0 == last)
-            })
-        };
-        if !self.until(HEALING_MS, "all have applied all", settled) {
-            return false;
-        }
-        let took = self.context.now_ms() - healed_from;
-        self.context.say(&format!("healed after {took} ms"));
-        true
-    }
-
-    fn check_at_the_end(&mut self) {
-        // What every frontend answers, key by key, is checked like any other answer.
-        let keys: Vec<_> = self.oracle.lock().model.keys().cloned().collect();
-        for at in self.living() {
-            let (keys, context) = (keys.clone(), Arc::clone(&self.context));
-            let Some(operations) =
-                self.on(at, move |running| founding::read_all(running, at, keys, context))
-            else {
-                return;
-            };
-            for operation in operations {
-                if !matches!(operation.answer, Answer::Read { .. }) {
-                    self.context.violate(format!("no answer after healing: {operation:?}"));
-                }
-                self.history.lock().add(operation);
-            }
-        }
-        let idle_from = self.oracle.lock().last_committed();
-        for _ in 0..IDLE_MS {
-            if !self.step() {
-                return;
-            }
-        }
-        let wrote = self.oracle.lock().last_committed();
-        if wrote != idle_from {
-            self.context.violate(format!("an idle cluster wrote LSN {} to {wrote}", idle_from + 1));
-        }
-        let digests: Vec<_> = self
-            .living()
-            .into_iter()
-            .filter_map(|at| Some((at, self.running(at)?.cluster.machine().applied().digest)))
-            .collect();
-        if digests.iter().any(|(_, digest)| *digest != digests[0].1) {
-            self.context.violate(format!("digests differ at the end: {digests:?}"));
-        }
-        self.history.lock().check(&self.oracle.lock().model, &self.context);
-        self.context.say(&format!("the end, at LSN {wrote}"));
-    }
-
     /// Hosts that are not lost.
     pub(super) fn living(&self) -> Vec<usize> {
         (0..self.hosts.len()).filter(|at| !self.hosts[*at].lost).collect()
@@ -490,12 +348,17 @@ impl World {
         self.hosts[at].process.as_ref()?.running()
     }
 
-    fn serves(&self, at: usize) -> bool {
+    pub(super) fn serves(&self, at: usize) -> bool {
         self.running(at).is_some()
     }
 
     /// Steps until something holds; a violation if it does not in time.
-    fn until(&mut self, bound_ms: u64, what: &str, holds: impl Fn(&Self) -> bool) -> bool {
+    pub(super) fn until(
+        &mut self,
+        bound_ms: u64,
+        what: &str,
+        holds: impl Fn(&Self) -> bool,
+    ) -> bool {
         let end = self.context.now_ms() + bound_ms;
         while !holds(self) {
             if !self.step() {
@@ -510,7 +373,7 @@ impl World {
         true
     }
 
-    fn explain(&self) {
+    pub(super) fn explain(&self) {
         for (at, host) in self.hosts.iter().enumerate() {
             let status = self.running(at).map(|running| running.cluster.node().status());
             let applied = self.running(at).map(|running| running.cluster.machine().lsn());
@@ -523,7 +386,11 @@ impl World {
     }
 
     /// Runs something on the runtime of a host, and steps until it is done.
-    fn on<T, F>(&mut self, at: usize, work: impl FnOnce(super::frontend::Running) -> F) -> Option<T>
+    pub(super) fn on<T, F>(
+        &mut self,
+        at: usize,
+        work: impl FnOnce(super::frontend::Running) -> F,
+    ) -> Option<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
