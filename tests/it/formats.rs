@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/format-1.tar.xz");
 /// `format` files with right checksums.
 const FORMAT_0: &str = "format=0\nchecksum=5c094309\n";
-const FORMAT_2: &str = "format=2\nchecksum=6e3f218b\n";
+const FORMAT_3: &str = "format=3\nchecksum=772410ca\n";
 
 /// Unpacks the fixture; gives the folder with `stopped` and `killed`.
 fn unpacked() -> TempDir {
@@ -52,7 +52,7 @@ fn frontend(dir: &Path, meta: &Path) -> Frontend {
 fn another_format_is_refused_with_the_reason() {
     let fixture = unpacked();
     for (number, text, remedy) in
-        [(0, FORMAT_0, "start the version that wrote it"), (2, FORMAT_2, "start a newer version")]
+        [(0, FORMAT_0, "start the version that wrote it"), (3, FORMAT_3, "start a newer version")]
     {
         let meta = fixture.path().join("stopped");
         fs::write(meta.join("format"), text).expect("a test may write files");
@@ -60,7 +60,7 @@ fn another_format_is_refused_with_the_reason() {
         frontend.start();
         assert_eq!(frontend.wait_end(), Some(2), "{}", frontend.log());
         let reason = format!(
-            "data directory {} has format {number}, this version reads 1; {remedy}",
+            "data directory {} has format {number}, this version reads 2; {remedy}",
             frontend.meta_dir().display()
         );
         assert!(frontend.log().contains(&reason), "{}", frontend.log());
