@@ -104,7 +104,7 @@ fn every_lsn_in_a_backup_is_restored_exactly_and_the_rest_is_refused() {
     ok(&["create", "--server", &frontend.rpc()]);
     let client = frontend.mariadb();
     let mut known = Vec::new();
-    for number in 0..5 {
+    for number in 0..3 {
         client.ok(&format!("CREATE DATABASE w{number}"));
         known.push(position(frontend));
     }
@@ -125,7 +125,9 @@ fn every_lsn_in_a_backup_is_restored_exactly_and_the_rest_is_refused() {
     let place = ["restore", text(&file), "--host", "127.0.0.1", "--meta-dir", text(&full)];
     refused(&place, "is not empty");
 
-    for (at, (lsn, digest)) in known.iter().enumerate().filter(|(_, (lsn, _))| *lsn >= first) {
+    // All of it is what the test under load restores.
+    for (at, (lsn, digest)) in known.iter().enumerate().take(2) {
+        assert!((first..last).contains(lsn), "the backup begins with the snapshot before");
         let target = Frontend::new(&dir.path().join(format!("at{at}")), None, None);
         let told = restore(&file, &target, *lsn);
         assert!(told.contains(&format!("the state at LSN {lsn} has digest {digest}")), "{told}");
