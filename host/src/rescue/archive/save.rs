@@ -1,8 +1,8 @@
 //! Making an archive of a running frontend, block by block.
 //!
 //! It begins with the frontend's newest snapshot; then everything that the frontend has applied by
-//! then follows from the log, and each LSN in between can be restored. The snapshot cannot go away meanwhile;
-//! the log can be purged, and then the save fails and is to be repeated.
+//! then follows from the log, and each LSN in between can be restored. The snapshot cannot go away
+//! meanwhile; the log can be purged, and then the save fails and is to be repeated.
 
 use std::sync::Arc;
 
