@@ -2,7 +2,8 @@
 //!
 //! Each frontend does it for itself. Nothing that another one lacks holds it up: whoever needs what
 //! is gone gets a snapshot. Building runs beside applying, one at a time. A snapshot that could not
-//! be made is tried again later, and the log grows meanwhile.
+//! be made is tried again later, and the log grows meanwhile. On a disk that is nearly full,
+//! snapshots come sooner, and less of the log is kept behind them.
 
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const FAILURE_PAUSE: Duration = Duration::from_secs(30);
 /// Purging a few entries is not worth an fsync: so many at least, or a tenth of what is kept.
 const PURGE_ENTRIES_MIN: u64 = 1000;
+/// Between two snapshots when the disk is nearly full, and the entries that are kept then.
+const LOW_INTERVAL: Duration = Duration::from_secs(10);
+const LOW_KEEP_ENTRIES: u64 = 1000;
 
 /// Looks after the snapshots of one frontend.
 pub(super) struct Keeper {
@@ -64,9 +68,15 @@ impl Keeper {
         let newest = self.cluster.node().status().snapshot_lsn.unwrap_or_default();
         let entries = applied.0.saturating_sub(newest.0);
         entries > 0
-            && (entries >= self.rules.log_entries
+            && ((self.is_low() && since_last >= LOW_INTERVAL)
+                || entries >= self.rules.log_entries
                 || self.log.bytes_after(newest) >= self.rules.log_bytes
                 || since_last >= self.rules.interval)
+    }
+
+    /// Whether the disk is nearly full.
+    fn is_low(&self) -> bool {
+        self.cluster.node().proposer().is_full()
     }
 
     /// Up to where the log may go, if that is worth it.
@@ -74,10 +84,12 @@ impl Keeper {
         let status = self.cluster.node().status();
         let (newest, applied) = (status.snapshot_lsn?.0, self.cluster.machine().lsn().0);
         let purged = status.purged_lsn.unwrap_or_default().0;
-        let by_entries = applied.saturating_sub(self.rules.keep_entries);
+        let keep_entries =
+            if self.is_low() { LOW_KEEP_ENTRIES } else { u64::MAX }.min(self.rules.keep_entries);
+        let by_entries = applied.saturating_sub(keep_entries);
         let by_bytes = self.log.start_of_tail(self.rules.keep_bytes).0.saturating_sub(1);
         let upto = by_entries.max(by_bytes).min(newest);
-        let batch = PURGE_ENTRIES_MIN.min(self.rules.keep_entries / 10 + 1);
+        let batch = PURGE_ENTRIES_MIN.min(keep_entries / 10 + 1);
         let is_over = by_bytes > purged;
         (upto > purged && (is_over || upto - purged >= batch)).then_some(Lsn(upto))
     }
