@@ -192,7 +192,7 @@ impl StateStore for WatchedState {
     }
 
     fn commit(&self, mut writes: Writes) -> Result<(), StateError> {
-        if self.context.has(Mutation::LostOutcome) && self.context.dice.chance(20_000) {
+        if self.context.has(Mutation::LostOutcome) && self.context.dice.chance(300_000) {
             writes.retain(|key, value| value.is_none() || key.first() != Some(&REQUESTS));
         }
         self.state.commit(writes)?;
