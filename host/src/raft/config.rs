@@ -54,8 +54,11 @@ pub(super) fn config(profile: Profile) -> Result<Config, ConfigError> {
         // A frontend that was cut off must not depose a working leader when it returns.
         enable_pre_vote: Some(true),
         // Without it, a leader that lost its majority can keep a connected majority from electing
-        // by the heartbeats that still reach one of them. The smallest that openraft allows.
-        quorum_loss_probe_interval: Some(2 * longest),
+        // by the heartbeats that still reach one of them. With it, such a leader is silent for this
+        // long, then tries as long again. The silence must be longer than the slowest election
+        // timer: lease, longest timeout, and twice that for one that knows of a longer log than its
+        // own; or the only one that could win would never come to it.
+        quorum_loss_probe_interval: Some(5 * longest),
         // A follower whose log went backwards lost acknowledged entries: never paper over it.
         allow_log_reversion: None,
         // A returning peer is found within half a second at most; the default waits up to one.
@@ -98,7 +101,7 @@ mod tests {
             assert_eq!(config.allow_log_reversion, None);
             assert_eq!(config.snapshot_policy, SnapshotPolicy::Never);
             assert_eq!(config.max_in_snapshot_log_to_keep, u64::MAX);
-            assert_eq!(config.quorum_loss_probe_interval, Some(2 * config.election_timeout_max));
+            assert!(config.quorum_loss_probe_interval > Some(4 * config.election_timeout_max));
             assert_eq!(profile.lease(), Duration::from_millis(config.election_timeout_max));
             assert!(config.election_timeout_min >= 3 * config.heartbeat_interval);
         }
