@@ -4,6 +4,13 @@
 //! of requests. openraft puts no limit on it, and a stream that hangs would keep the leader from
 //! ever purging its log, so the limits are here: how many bytes may be unanswered, and for how
 //! long. gRPC's keepalive finds a dead connection; these limits find a peer that does not answer.
+//!
+//! openraft takes an answer for one to every request up to the log id that it names, and notes that
+//! the peer was heard from when the last of them was sent. Requests without entries share their log
+//! id with the one before, so an answer that comes late would vouch for a request that was sent
+//! long after, and a leader that was deposed meanwhile could confirm a read by it. Therefore an
+//! answer is kept back while a later request that it would also answer is under way: that one's own
+//! answer comes right behind, and says the same.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -22,7 +29,7 @@ use tonic::Streaming;
 use super::{Error, Remote, failed, malformed};
 use crate::proto::peer;
 use crate::raft::wire;
-use crate::types::TypeConfig;
+use crate::types::{LogId, TypeConfig};
 
 /// Most bytes sent and not answered; then the stream reads no more entries until replies come. One
 /// request may exceed it when none is unanswered.
@@ -33,12 +40,36 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// it the stream is opened anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Requests sent and not answered: size and time of sending.
+/// Requests sent and not answered.
 #[derive(Default)]
 struct Unanswered {
-    requests: VecDeque<(usize, Instant)>,
+    requests: VecDeque<Sent>,
     bytes: usize,
     sender: Option<Waker>,
+}
+
+struct Sent {
+    bytes: usize,
+    at: Instant,
+    /// The last log id that an answer to it confirms.
+    last: Option<LogId>,
+}
+
+impl Unanswered {
+    /// The oldest request is answered.
+    fn answered(&mut self) {
+        if let Some(sent) = self.requests.pop_front() {
+            self.bytes -= sent.bytes;
+        }
+        if let Some(sender) = self.sender.take() {
+            sender.wake();
+        }
+    }
+
+    /// Whether an answer would be taken for that to another request, which is under way.
+    fn vouches_for_more(&self, matched: &Option<LogId>) -> bool {
+        self.requests.front().is_some_and(|sent| sent.last <= *matched)
+    }
 }
 
 type Reply = Result<StreamAppendResult<TypeConfig>, Error>;
@@ -72,34 +103,40 @@ async fn next(
     replies: &mut Streaming<peer::AppendReply>,
     unanswered: &Mutex<Unanswered>,
 ) -> Option<Result<StreamAppendResult<TypeConfig>, Error>> {
+    loop {
+        let reply = match reply_in_time(replies, unanswered).await {
+            Ok(None) => return None,
+            Ok(Some(reply)) => wire::appended_in(reply).map_err(malformed),
+            Err(error) => return Some(Err(error)),
+        };
+        let mut unanswered = unanswered.lock();
+        unanswered.answered();
+        match reply {
+            Ok(Ok(matched)) if unanswered.vouches_for_more(&matched) => {}
+            reply => return Some(reply),
+        }
+    }
+}
+
+async fn reply_in_time(
+    replies: &mut Streaming<peer::AppendReply>,
+    unanswered: &Mutex<Unanswered>,
+) -> Result<Option<peer::AppendReply>, Error> {
+    let broken =
+        |reason: &dyn ToString| Error::Network(NetworkError::from_string(reason.to_string()));
     // The oldest request's time is looked at when the timer ends, so waiting costs no locking.
     let mut limit = Instant::now() + ANSWER_TIMEOUT;
-    let reply = loop {
+    loop {
         match timeout_at(limit, replies.message()).await {
-            Ok(reply) => break reply,
+            Ok(reply) => return reply.map_err(|status| broken(&status)),
             Err(_elapsed) => {
-                let oldest = unanswered.lock().requests.front().map(|(_, sent)| *sent);
+                let oldest = unanswered.lock().requests.front().map(|sent| sent.at);
                 limit = oldest.unwrap_or_else(Instant::now) + ANSWER_TIMEOUT;
                 if limit <= Instant::now() {
-                    let reason = "the peer left an append unanswered";
-                    return Some(Err(Error::Network(NetworkError::from_string(reason))));
+                    return Err(broken(&"the peer left an append unanswered"));
                 }
             }
         }
-    };
-    match reply {
-        Ok(None) => None,
-        Ok(Some(reply)) => {
-            let mut unanswered = unanswered.lock();
-            if let Some((bytes, _)) = unanswered.requests.pop_front() {
-                unanswered.bytes -= bytes;
-            }
-            if let Some(sender) = unanswered.sender.take() {
-                sender.wake();
-            }
-            Some(wire::appended_in(reply).map_err(malformed))
-        }
-        Err(status) => Some(Err(Error::Network(NetworkError::from_string(status)))),
     }
 }
 
@@ -124,14 +161,17 @@ where
                 return Poll::Pending;
             }
         }
-        let request = match this.requests.poll_next_unpin(context) {
-            Poll::Ready(Some(request)) => wire::append_out(&request),
+        let (request, last) = match this.requests.poll_next_unpin(context) {
+            Poll::Ready(Some(request)) => {
+                let last = request.entries.last().map(|entry| entry.log_id);
+                (wire::append_out(&request), last.or(request.prev_log_id))
+            }
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => return Poll::Pending,
         };
         let bytes = request.encoded_len();
         let mut unanswered = this.unanswered.lock();
-        unanswered.requests.push_back((bytes, Instant::now()));
+        unanswered.requests.push_back(Sent { bytes, at: Instant::now(), last });
         unanswered.bytes += bytes;
         Poll::Ready(Some(request))
     }
