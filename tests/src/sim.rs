@@ -30,5 +30,6 @@ pub mod oracle;
 mod plan;
 mod world;
 
+pub use dice::{Dice, mix};
 pub use mutation::Mutation;
 pub use world::{Outcome, World};

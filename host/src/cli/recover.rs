@@ -6,13 +6,8 @@ use anyhow::anyhow;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{Exit, table};
+use super::{Exit, exit, table};
 use crate::rescue::{Begun, Recovery, RecoveryOptions, RescueError, Survey};
-
-/// Exit code when nothing was done because it was not confirmed.
-const UNCONFIRMED: u8 = 1;
-/// Exit code when a directory speaks against it.
-const REFUSED: u8 = 2;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -57,7 +52,7 @@ fn recover(options: RecoveryOptions, yes: bool) -> Result<(), Exit> {
         Ok(recovery) => recovery,
         Err((error, surveys)) => {
             print(&surveys)?;
-            return Err(Exit::new(REFUSED, error));
+            return Err(Exit::new(exit::USAGE, error));
         }
     };
     print(&recovery.surveys())?;
@@ -75,7 +70,7 @@ fn recover(options: RecoveryOptions, yes: bool) -> Result<(), Exit> {
              first directory; every other frontend of the old generation must stay stopped",
             recovery.address()
         ));
-        return Err(Exit::new(UNCONFIRMED, anyhow!("nothing was done; repeat it with --yes")));
+        return Err(Exit::new(exit::FAILED, anyhow!("nothing was done; repeat it with --yes")));
     }
     let begun = recovery.execute().map_err(refusal)?;
     tell(&begun)?;
@@ -105,7 +100,7 @@ pub(super) fn tell(begun: &Begun) -> Result<(), Exit> {
 
 /// The exit code of what was refused.
 pub(super) fn refusal(error: RescueError) -> Exit {
-    Exit::new(REFUSED, error)
+    Exit::new(exit::USAGE, error)
 }
 
 /// Prints what directories hold.

@@ -11,15 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::{connect, execute, message};
 use super::recover::{print, refusal, tell};
-use super::{Exit, table};
+use super::{Exit, exit, table};
 use crate::proto::client::SaveSnapshotRequest;
 use crate::rescue::archive::{ArchiveManifest, read_archive};
 use crate::rescue::{RestoreOptions, restore, verify_directory};
 
-/// Exit code when the frontend does not answer.
-const UNREACHABLE: u8 = 3;
-/// Exit code when a file or folder cannot be used.
-const UNUSABLE: u8 = 2;
 /// Time to take a snapshot.
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// Silence after which a save is given up.
@@ -102,7 +98,7 @@ async fn blocking(work: impl FnOnce() -> Result<(), Exit> + Send + 'static) -> R
 
 async fn create(server: &str) -> Result<(), Exit> {
     let connected = connect(server).await;
-    let mut client = connected.map_err(|error| Exit::new(UNREACHABLE, error))?;
+    let mut client = connected.map_err(|error| Exit::new(exit::UNREACHABLE, error))?;
     let response = execute(&mut client, "ALTER SYSTEM CREATE IMAGE", TIMEOUT).await?;
     table::print(&format!("snapshot at LSN {}", response.lsn))?;
     Ok(())
@@ -111,16 +107,16 @@ async fn create(server: &str) -> Result<(), Exit> {
 async fn save(path: &Path, server: &str, stale: bool) -> Result<(), Exit> {
     if path.exists() {
         let error = anyhow!("{} exists; name a new file", path.display());
-        return Err(Exit::new(UNUSABLE, error));
+        return Err(Exit::new(exit::USAGE, error));
     }
     let connected = connect(server).await;
-    let mut client = connected.map_err(|error| Exit::new(UNREACHABLE, error))?;
+    let mut client = connected.map_err(|error| Exit::new(exit::UNREACHABLE, error))?;
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
     let writing = || format!("write {}", part.display());
     let mut file =
-        File::create(&part).with_context(writing).map_err(|error| Exit::new(UNUSABLE, error))?;
+        File::create(&part).with_context(writing).map_err(|error| Exit::new(exit::USAGE, error))?;
     let done = receive(&mut client, &mut file, stale).await;
     let synced = done.and_then(|lsns| {
         file.sync_all().with_context(writing)?;

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::keys;
-use super::position::{Position, digest_at};
-use super::registry::read_cluster;
-use super::rows;
-use super::{FORMAT, OpenError};
+use super::mark::read_mark;
+use super::position::digest_at;
+use super::{OpenError, keys, rows};
+use crate::storage::StateMark;
 use crate::types::{
     ClusterId, Frontend, Generation, LogId, Lsn, NodeId, StateDigest, View, ViewError,
 };
@@ -33,12 +32,7 @@ impl Standing {
     /// When it is of another format or cannot be read.
     pub fn read(view: Arc<dyn View>) -> Result<Self, OpenError> {
         let failed = |error: ViewError| OpenError::Load(error.into());
-        match view.get(&keys::FORMAT).map_err(failed)?.as_deref() {
-            Some([FORMAT]) | None => {}
-            Some(other) => return Err(OpenError::Format(other.first().copied().unwrap_or(0))),
-        }
-        let Position { log_id, digest, .. } = Position::load(&*view).map_err(failed)?;
-        let cluster = rows::find(&*view, &keys::CLUSTER, read_cluster).map_err(failed)?;
+        let StateMark { last: log_id, digest, cluster, .. } = read_mark(&*view).map_err(failed)?;
         let mut frontends = BTreeMap::new();
         rows::each(&*view, keys::FRONTENDS, |key, row| {
             frontends.insert(NodeId(rows::number(key)?), Frontend::decode(row)?);

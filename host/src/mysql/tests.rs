@@ -45,9 +45,10 @@ impl Door {
 
     /// Waits until something holds.
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(1));
         let waiting = async {
             while !holds(self) {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                looks.tick().await;
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.expect(what);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use quorate::proto::client::Consistency;
 
-use super::Numbers;
 use super::client::{Client, Miss};
 use super::history::{Ended, Found, History, Put, Swap, Verdict};
+use crate::sim::Dice;
 use crate::{Cluster, eventually, modules};
 
 const FRONTENDS: usize = 3;
@@ -71,10 +71,10 @@ pub fn run(dir: &Path, options: &Options, progress: &dyn Fn(String)) -> Result<R
         .collect();
 
     let started = Instant::now();
-    let mut numbers = Numbers::new(options.seed);
+    let dice = Dice::new(options.seed);
     let mut kills = 0;
     for cycle in 1..=options.cycles {
-        kills += kill_some(&mut cluster, &mut numbers, &acknowledged);
+        kills += kill_some(&mut cluster, &dice, &acknowledged);
         if cycle % PROGRESS_CYCLES == 0 {
             let writes = acknowledged.load(Ordering::Relaxed);
             let elapsed = started.elapsed();
@@ -103,14 +103,14 @@ pub fn run(dir: &Path, options: &Options, progress: &dyn Fn(String)) -> Result<R
 }
 
 /// One cycle: writes, a kill, perhaps writes by those left, a restart. Gives how many it killed.
-fn kill_some(cluster: &mut Cluster, numbers: &mut Numbers, acknowledged: &AtomicU64) -> u64 {
-    wait_for_writes(acknowledged, 1 + numbers.below(WRITES_BETWEEN_MAX));
-    let count = match numbers.below(10) {
+fn kill_some(cluster: &mut Cluster, dice: &Dice, acknowledged: &AtomicU64) -> u64 {
+    wait_for_writes(acknowledged, 1 + dice.below(WRITES_BETWEEN_MAX));
+    let count = match dice.below(10) {
         0..=6 => 1,
         7..=8 => 2,
         _ => FRONTENDS,
     };
-    let first = usize::try_from(numbers.below(FRONTENDS as u64)).expect("it is small");
+    let first = usize::try_from(dice.below(FRONTENDS as u64)).expect("it is small");
     let victims: Vec<_> = (first..first + count).map(|at| at % FRONTENDS).collect();
     let mut kills = 0;
     for victim in &victims {
@@ -118,13 +118,13 @@ fn kill_some(cluster: &mut Cluster, numbers: &mut Numbers, acknowledged: &Atomic
         kills += 1;
     }
     if count == 1 {
-        wait_for_writes(acknowledged, numbers.below(WRITES_DOWN_MAX));
+        wait_for_writes(acknowledged, dice.below(WRITES_DOWN_MAX));
     }
     for victim in &victims {
         cluster.frontends[*victim].start();
     }
     // Now and then in the middle of its start.
-    if numbers.below(8) == 0 {
+    if dice.below(8) == 0 {
         cluster.frontends[first].kill();
         kills += 1;
         cluster.frontends[first].start();

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 use quorate::proto::client::Consistency;
 
-use super::Numbers;
 use super::client::{Client, Miss};
+use crate::sim::Dice;
 use crate::{Frontend, modules};
 
 /// Writers that fill the state.
@@ -85,12 +85,12 @@ pub(super) async fn fill(frontend: &Frontend, count: u64, value_bytes: usize) ->
         let (next, mut client) = (Arc::clone(&next), Client::new(vec![frontend.rpc()], 0));
         tokio::spawn(async move {
             // Letters, so that the client prints them as they are.
-            let mut numbers = Numbers::new(writer as u64);
-            let letter = |numbers: &mut Numbers| {
+            let dice = Dice::new(writer as u64);
+            let letter = |dice: &Dice| {
                 b"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ+-"
-                    [usize::try_from(numbers.below(64)).unwrap_or(0)]
+                    [usize::try_from(dice.below(64)).unwrap_or(0)]
             };
-            let mut value: Vec<u8> = (0..value_bytes).map(|_| letter(&mut numbers)).collect();
+            let mut value: Vec<u8> = (0..value_bytes).map(|_| letter(&dice)).collect();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= count {
@@ -98,7 +98,7 @@ pub(super) async fn fill(frontend: &Frontend, count: u64, value_bytes: usize) ->
                 }
                 // A part that differs is enough: blocks hold few values.
                 for byte in value.iter_mut().step_by(8) {
-                    *byte = letter(&mut numbers);
+                    *byte = letter(&dice);
                 }
                 put(&mut client, &key(number), &value).await?;
             }

@@ -4,6 +4,16 @@ use std::ops::RangeInclusive;
 
 use parking_lot::Mutex;
 
+/// Between two states of the generator.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The number that belongs to a state of the generator.
+pub fn mix(state: u64) -> u64 {
+    let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 /// Draws numbers. The algorithm (SplitMix64) is fixed here, so that a seed means the same whatever
 /// versions of libraries are around.
 #[derive(Debug)]
@@ -20,11 +30,8 @@ impl Dice {
     /// Any number.
     pub fn next(&self) -> u64 {
         let mut state = self.0.lock();
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = *state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        *state = state.wrapping_add(STEP);
+        mix(*state)
     }
 
     /// A number below `end`, which is not 0.

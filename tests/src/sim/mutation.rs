@@ -23,8 +23,8 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Whether a few seeds are enough to find it. The others take hundreds.
+    /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        !matches!(self, Self::LostOutcome | Self::DiscardedIsRefused)
+        self != Self::DiscardedIsRefused
     }
 }

@@ -7,6 +7,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use quorate_tests::sim::mix;
+
 static STATE: AtomicU64 = AtomicU64::new(0);
 
 /// From here on, every draw follows from the seed.
@@ -15,11 +17,8 @@ pub fn seed(seed: u64) {
 }
 
 fn next() -> u64 {
-    let state = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-    let mut mixed = state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    // An odd step, so that no state comes twice.
+    mix(STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed))
 }
 
 /// Stands for the C library's function of that name.
