@@ -4,6 +4,7 @@
 //! kind. This layer keeps the two together:
 //!
 //! - [`bootstrap`]: a first frontend founds the cluster, a later one joins it through a helper.
+//!   At later starts a helper only confirms what the data directory says.
 //! - [`membership`]: the leader turns registered followers into learners and, once they have caught
 //!   up, into voters. What is to be done follows from registry and membership alone, so a new
 //!   leader goes on where the old one stopped.
@@ -13,6 +14,7 @@
 //!   writes nothing.
 
 pub mod bootstrap;
+mod confirm;
 pub mod frontends;
 pub mod membership;
 pub mod modules;

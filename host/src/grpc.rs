@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::cluster::Cluster;
 use crate::cluster::modules::MODULE_BYTES_MAX;
+use crate::config::networks::Trusted;
 use crate::proto::client::client_server::{Client as Service, ClientServer};
 use crate::proto::client::{
     Acknowledgement, ExecuteRequest, ExecuteResponse, InstallModuleRequest, InstallModuleResponse,
@@ -51,6 +52,7 @@ pub async fn serve(
     backend: Arc<dyn Backend>,
     cluster: Cluster,
     backups: Backups,
+    trusted: Trusted,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -59,7 +61,7 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
         .build_v1()
         .expect("the descriptor set was made by our own build");
-    let door = ClientServer::new(FrontDoor { sessions, backend, cluster, backups })
+    let door = ClientServer::new(FrontDoor { sessions, backend, cluster, backups, trusted })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let draining = async move {
         stop.cancelled().await;
@@ -84,6 +86,7 @@ pub struct FrontDoor {
     backend: Arc<dyn Backend>,
     cluster: Cluster,
     backups: Backups,
+    trusted: Trusted,
 }
 
 #[tonic::async_trait]
@@ -172,11 +175,12 @@ impl Service for FrontDoor {
 }
 
 impl FrontDoor {
-    /// There are no users yet, so only this machine is trusted.
+    /// There are no users yet, so it depends on where a client is.
     fn check_peer(&self, peer: Option<SocketAddr>) -> Result<(), Status> {
         match peer {
-            Some(peer) if !peer.ip().is_loopback() => Err(Status::unauthenticated(format!(
-                "{peer} is not on this machine; this version has no users and accepts only loopback"
+            Some(peer) if !self.trusted.admits(peer.ip()) => Err(Status::unauthenticated(format!(
+                "{} is neither this machine nor in this frontend's trusted_networks",
+                peer.ip()
             ))),
             _ => Ok(()),
         }

@@ -20,17 +20,17 @@ const READY_LAG_ENTRIES: u64 = 10_000;
 #[derive(Clone)]
 struct Door {
     cluster: Cluster,
-    draining: CancellationToken,
+    leaving: CancellationToken,
 }
 
-/// Serves until told to stop. Readiness ends with `draining`, before this does.
+/// Serves until told to stop. Readiness ends with `leaving`, before this does.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     cluster: Cluster,
-    draining: CancellationToken,
+    leaving: CancellationToken,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let routes = Router::new()
@@ -39,14 +39,14 @@ pub async fn serve(
         .route("/api/bootstrap", get(bootstrap))
         .route("/api/health", get(health))
         .route("/api/v1/frontends", get(frontends))
-        .with_state(Door { cluster, draining });
+        .with_state(Door { cluster, leaving });
     axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 impl Door {
     /// Why clients should not come here now.
     fn not_ready(&self) -> Option<String> {
-        if self.draining.is_cancelled() {
+        if self.leaving.is_cancelled() {
             return Some("shutting down".to_owned());
         }
         let status = self.cluster.status();

@@ -5,6 +5,7 @@
 
 mod apply;
 mod backend;
+mod enter;
 mod error;
 mod handover;
 mod listeners;
@@ -14,5 +15,6 @@ mod start;
 
 pub use apply::Gated;
 pub use backend::Services;
+pub use enter::{running, user};
 pub use error::{Ending, StartError};
 pub use start::{Frontend, StartOptions};

@@ -4,16 +4,18 @@
 //! proposes what is missing whenever it leads and finds it missing. A joining frontend writes
 //! nothing until the cluster has told it who it is.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use quorate_wire::Failure;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 use tonic::transport::Endpoint;
 
 use super::{Cluster, VERSION, command_deadline, modules};
 use crate::proto::cluster::cluster_client::ClusterClient;
-use crate::proto::cluster::{JoinRequest, join_response::Answer};
+use crate::proto::cluster::{JoinRequest, Membership, join_response::Answer};
 use crate::storage::Identity;
 use crate::types::{ClusterId, Frontend, FrontendKind, Generation, HostCommand, NodeId};
 
@@ -21,10 +23,12 @@ use crate::types::{ClusterId, Frontend, FrontendKind, Generation, HostCommand, N
 const JOIN_INTERVAL: Duration = Duration::from_millis(250);
 /// A helper that does not answer in this time is passed over.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A helper that does not confirm an identity in this time is passed over.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at a state that is not founded yet.
 const FOUND_INTERVAL: Duration = Duration::from_millis(20);
-/// How often a waiting frontend says so.
-const SAY_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a waiting frontend says so, if nothing changes.
+const SAY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The founder's id.
 pub const FOUNDER: NodeId = NodeId(1);
@@ -43,8 +47,28 @@ pub fn founder(random: u64) -> Identity {
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     /// A helper's address is not one.
-    #[error("helper '{0}' is not of the form host:port")]
+    #[error("helper's format seems was wrong [{0}], eg. host:port,host:port")]
     Address(String),
+    /// A helper is the frontend that needs it.
+    #[error(
+        "Do not specify the helper node to FE itself. Please specify it to the existing running \
+         Leader or Follower FE (helper {0} is this frontend)"
+    )]
+    Itself(String),
+    /// No helper is a frontend, and none is silent, which might become one.
+    #[error(
+        "helper {0} answers, but not as a frontend does; name the edit_log_port (9010, if nothing \
+         else was set) of a running Leader or Follower"
+    )]
+    Foreign(String),
+    /// The cluster does not know the data directory as this frontend's.
+    #[error("helper {helper} does not take this frontend's data directory: {reason}")]
+    Refused {
+        /// Which.
+        helper: String,
+        /// Why.
+        reason: String,
+    },
     /// What the cluster answered cannot be used.
     #[error("helper {helper} answered {answer}")]
     Answer {
@@ -58,35 +82,36 @@ pub enum JoinError {
     Stopped,
 }
 
-/// Checks the helpers' addresses.
+/// Checks the helpers' addresses, for the frontend that is to ask them.
 ///
 /// # Errors
-/// The first one that is none.
-pub fn check(helpers: &[String]) -> Result<(), JoinError> {
-    helpers.iter().try_for_each(|helper| endpoint(helper).map(|_| ()))
+/// The first one that is none, or is this frontend's own.
+pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
+    helpers.iter().try_for_each(|helper| {
+        endpoint(helper)?;
+        if helper.eq_ignore_ascii_case(&frontend.address()) {
+            return Err(JoinError::Itself(helper.clone()));
+        }
+        Ok(())
+    })
 }
 
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
-/// first both work.
+/// first both work. `tell` is told what is waited for.
 ///
 /// # Errors
-/// A helper address that is none, an answer that makes no sense, or the stop signal.
+/// Helpers that are no frontends, an answer that makes no sense, or the stop signal.
 pub async fn join(
     helpers: &[String],
     frontend: &Frontend,
+    tell: &(impl Fn(&str) + Sync),
     stop: &CancellationToken,
 ) -> Result<Identity, JoinError> {
-    let request = JoinRequest {
-        host: frontend.host.clone(),
-        edit_log_port: u32::from(frontend.edit_log_port),
-        query_port: u32::from(frontend.ports.query),
-        rpc_port: u32::from(frontend.ports.rpc),
-        http_port: u32::from(frontend.ports.http),
-        version: VERSION.to_owned(),
-    };
-    let mut said: Option<Instant> = None;
+    let request = request(frontend);
+    let mut said: Option<(Instant, String)> = None;
     loop {
         let mut reasons = Vec::new();
+        let mut foreign = None;
         for helper in helpers {
             let endpoint = endpoint(helper)?;
             let asked = tokio::select! {
@@ -94,18 +119,25 @@ pub async fn join(
                 asked = ask(endpoint, request.clone()) => asked,
             };
             match asked {
-                Ok(Some(answer)) => return identity(helper, answer),
-                Ok(None) => reasons.push(format!(
-                    "{helper} does not know {}; run ALTER SYSTEM ADD FOLLOWER \"{}\" there",
-                    frontend.address(),
-                    frontend.address()
+                Asked::Member(answer) => return identity(helper, answer),
+                Asked::Unregistered => reasons.push(format!(
+                    "{helper} does not know {address}; run ALTER SYSTEM ADD FOLLOWER \"{address}\" \
+                     (or ADD OBSERVER) there",
+                    address = frontend.address()
                 )),
-                Err(reason) => reasons.push(format!("{helper}: {reason}")),
+                Asked::Foreign => foreign = Some(JoinError::Foreign(helper.clone())),
+                Asked::Refused(reason) | Asked::Silent(reason) => {
+                    reasons.push(format!("{helper}: {reason}"));
+                }
             }
         }
-        if said.is_none_or(|at| at.elapsed() >= SAY_INTERVAL) {
-            said = Some(Instant::now());
-            tracing::info!("waiting to join: {}", reasons.join("; "));
+        if let Some(error) = foreign.filter(|_| reasons.is_empty()) {
+            return Err(error);
+        }
+        let waiting = format!("waiting to join: {}", reasons.join("; "));
+        if said.as_ref().is_none_or(|(at, what)| *what != waiting || at.elapsed() >= SAY_INTERVAL) {
+            tell(&waiting);
+            said = Some((Instant::now(), waiting));
         }
         tokio::select! {
             () = stop.cancelled() => return Err(JoinError::Stopped),
@@ -124,23 +156,86 @@ fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     Ok(endpoint.connect_timeout(JOIN_TIMEOUT).timeout(JOIN_TIMEOUT))
 }
 
-async fn ask(
-    endpoint: Endpoint,
-    request: JoinRequest,
-) -> Result<Option<crate::proto::cluster::Membership>, String> {
-    let channel = endpoint.connect().await.map_err(|_| "not reachable".to_owned())?;
-    let answer = ClusterClient::new(channel).join(request).await;
-    match answer.map_err(|status| status.message().to_owned())?.into_inner().answer {
-        Some(Answer::Member(member)) => Ok(Some(member)),
-        Some(Answer::Unregistered(_)) => Ok(None),
-        None => Err("an empty answer".to_owned()),
+fn request(frontend: &Frontend) -> JoinRequest {
+    JoinRequest {
+        host: frontend.host.clone(),
+        edit_log_port: u32::from(frontend.edit_log_port),
+        query_port: u32::from(frontend.ports.query),
+        rpc_port: u32::from(frontend.ports.rpc),
+        http_port: u32::from(frontend.ports.http),
+        version: VERSION.to_owned(),
+        known: None,
     }
 }
 
-fn identity(
-    helper: &str,
-    member: crate::proto::cluster::Membership,
-) -> Result<Identity, JoinError> {
+/// What came of asking a helper.
+enum Asked {
+    Member(Membership),
+    Unregistered,
+    /// It knows better.
+    Refused(String),
+    /// It speaks, but another language.
+    Foreign,
+    Silent(String),
+}
+
+async fn ask(endpoint: Endpoint, request: JoinRequest) -> Asked {
+    let Ok(channel) = endpoint.connect().await else {
+        return Asked::Silent("not reachable".to_owned());
+    };
+    let status = match ClusterClient::new(channel).join(request).await {
+        Ok(response) => {
+            return match response.into_inner().answer {
+                Some(Answer::Member(member)) => Asked::Member(member),
+                Some(Answer::Unregistered(_)) => Asked::Unregistered,
+                None => Asked::Silent("an empty answer".to_owned()),
+            };
+        }
+        Err(status) => status,
+    };
+    match status.code() {
+        Code::FailedPrecondition => Asked::Refused(status.message().to_owned()),
+        Code::Unimplemented => Asked::Foreign,
+        // What a connection comes to that is none of gRPC; a timeout or a reset has other codes.
+        Code::Internal | Code::Unknown if status.source().is_some() => Asked::Foreign,
+        _ => Asked::Silent(status.message().to_owned()),
+    }
+}
+
+/// At a later start: asks the helpers, once, whether the cluster knows `identity` as this
+/// frontend's. The first one that knows decides; if none can be asked, the identity is believed, so
+/// that a whole cluster can start at once.
+///
+/// # Errors
+/// [`JoinError::Refused`], or an address that is none.
+pub async fn confirm(
+    helpers: &[String],
+    frontend: &Frontend,
+    identity: &Identity,
+) -> Result<(), JoinError> {
+    let known = Membership {
+        cluster: identity.cluster.0,
+        generation: identity.generation.0,
+        node: identity.node.0,
+        kind: identity.kind.name().to_owned(),
+    };
+    for helper in helpers {
+        let endpoint = endpoint(helper)?.timeout(CONFIRM_TIMEOUT).connect_timeout(CONFIRM_TIMEOUT);
+        let request = JoinRequest { known: Some(known.clone()), ..request(frontend) };
+        match ask(endpoint, request).await {
+            Asked::Member(_) => return Ok(()),
+            Asked::Refused(reason) => {
+                return Err(JoinError::Refused { helper: helper.clone(), reason });
+            }
+            Asked::Unregistered | Asked::Foreign | Asked::Silent(_) => {
+                tracing::warn!("helper {helper} could not be asked; it is not needed any more");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn identity(helper: &str, member: Membership) -> Result<Identity, JoinError> {
     let kind = match member.kind.as_str() {
         "FOLLOWER" => FrontendKind::Follower,
         "OBSERVER" => FrontendKind::Observer,
@@ -232,6 +327,20 @@ mod tests {
             assert!(matches!(endpoint(helper), Err(JoinError::Address(_))), "{helper}");
         }
         assert!(endpoint("127.0.0.1:9010").is_ok());
+    }
+
+    #[test]
+    fn a_frontend_is_no_helper_of_its_own() {
+        let own = Frontend::new(FrontendKind::Follower, "Fe1.example", 9010);
+        for (helper, text) in [
+            ("fe1.example:9010", "Do not specify the helper node to FE itself"),
+            ("fe2.example", "helper's format seems was wrong [fe2.example], eg. host:port"),
+        ] {
+            let error = check(&["fe1.example:9011".to_owned(), helper.to_owned()], &own);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+        assert!(check(&["fe2.example:9010".to_owned()], &own).is_ok());
     }
 
     #[test]

@@ -20,7 +20,11 @@ pub fn parse(name: &str, text: &str) -> Result<(Settings, Vec<String>), ConfigEr
             continue;
         }
         let source_name = format!("{name}:{}", number + 1);
-        let wrong = |message: String| ConfigError { source_name: source_name.clone(), message };
+        let wrong = |message: String| ConfigError {
+            source_name: source_name.clone(),
+            message,
+            passing: false,
+        };
         let (key, value) = line
             .split_once('=')
             .map(|(key, value)| (key.trim(), value.trim()))

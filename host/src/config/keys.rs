@@ -18,8 +18,11 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 /// All keys, in the order of `--help`.
 pub const KEYS: &[Key] = &[
     key("meta_dir", "meta", "data directory"),
-    key("bind_address", "127.0.0.1", "address that every port binds to"),
+    key("priority_networks", "", "networks, as 10.1.3.0/24;10.1.4.0/24, of this one's address"),
     key("frontend_address", "", "host under which others reach this frontend"),
+    key("host_type", "IP", "IP or FQDN: be known by address or by this machine's name"),
+    key("bind_address", "", "address that every port binds to"),
+    key("trusted_networks", "", "networks whose clients may come in, as root; else this machine"),
     key("edit_log_port", "9010", "port for the other frontends"),
     key("rpc_port", "9020", "gRPC port for clients"),
     key("query_port", "9030", "MySQL port"),
@@ -27,7 +30,9 @@ pub const KEYS: &[Key] = &[
     key("election_profile", "", "timing of elections: fast, lan or wan"),
     key("qe_max_connection", "4096", "most client sessions at once"),
     key("query_mem_limit", "268435456", "most bytes that one SELECT may take"),
-    key("sys_log_level", "info,openraft=warn", "what goes to standard error: a log filter"),
+    key("sys_log_level", "info,openraft=warn", "what goes to the log: a filter"),
+    key("sys_log_dir", "", "where the log is a file, fe.log; else standard error"),
+    key("pid_dir", "", "where a file fe.pid tells the process's id"),
     key("snapshot_log_bytes", "268435456", "bytes of log after which a snapshot is taken"),
     key("snapshot_log_entries", "500000", "entries of log after which a snapshot is taken"),
     key("snapshot_interval_seconds", "600", "time after which one is taken if anything changed"),

@@ -51,6 +51,14 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// There is one already.
+    #[error("{path} is in use: Frontend running as process {process}. Stop it first.")]
+    Running {
+        /// Its data directory.
+        path: PathBuf,
+        /// Its process.
+        process: u32,
+    },
     /// The data directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -79,6 +87,17 @@ pub enum StartError {
     /// The cluster did not take this frontend in.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// The data directory contradicts the registry in it.
+    #[error(
+        "the data directory says {stored}, but this frontend is registered as {registered}; start \
+         with an empty meta_dir and --helper after dropping and adding it anew"
+    )]
+    Role {
+        /// What the data directory says.
+        stored: &'static str,
+        /// What the registry says.
+        registered: &'static str,
+    },
     /// The frontend's role is not one that this version can play.
     #[error("this frontend is registered as OBSERVER, which this version does not support yet")]
     Observer,
@@ -112,10 +131,18 @@ impl StartError {
     /// Who has to act.
     pub fn ending(&self) -> Ending {
         match self {
+            Self::Config(ConfigError { passing: true, .. }) => Ending::Failed,
             Self::Config(_)
+            | Self::Running { .. }
             | Self::Port { .. }
             | Self::ModuleFile { .. }
-            | Self::Join(JoinError::Address(_))
+            | Self::Join(
+                JoinError::Address(_)
+                | JoinError::Itself(_)
+                | JoinError::Foreign(_)
+                | JoinError::Refused { .. },
+            )
+            | Self::Role { .. }
             | Self::Machine(OpenError::Format(_))
             | Self::Observer => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::apply::Gated;
+use super::enter::{Entered, check_registry, pid_file, refuse_second, warn_of_exposure};
 use super::listeners::Listeners;
 use super::snapshots::Keeper;
 use super::space::{self, Disk};
@@ -22,8 +23,8 @@ use crate::rescue::archive::Backups;
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
-    DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, RocksLogDevice,
-    RocksStateOptions, Snapshots, StateError,
+    DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, PidFile,
+    RocksLogDevice, RocksStateOptions, Snapshots, StateError,
 };
 use crate::types::{Frontend as Registered, FrontendKind, Ports};
 use crate::{grpc, http, mysql};
@@ -32,8 +33,12 @@ use crate::{grpc, http, mysql};
 const CATALOG: &[u8] = include_bytes!(env!("QUORATE_CATALOG"));
 /// The MySQL version that clients adapt to: StarRocks' default.
 const MYSQL_VERSION: &str = "8.0.33";
-/// Sessions get this long to finish what they run when the frontend stops.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements that run get this long when the frontend stops gracefully.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// And this long when it is to stop at once. Most take a thousandth of it.
+const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Background tasks get this long to end.
+const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Read-only calls of the module that run at once; more wait.
 const READ_SLOTS: u32 = 64;
 
@@ -46,16 +51,20 @@ pub struct StartOptions {
     pub helpers: Vec<String>,
     /// The first module of a new cluster, instead of the catalog.
     pub module: Option<PathBuf>,
+    /// Is told what a first start waits for.
+    pub progress: watch::Sender<String>,
 }
 
 /// A running frontend.
 pub struct Frontend {
     /// Holds the lock on the data directory.
     directory: DataDirectory,
+    pid_file: Option<PidFile>,
     cluster: Cluster,
     log: Log,
     state_failure: watch::Receiver<Option<StateError>>,
     sessions: Arc<Sessions>,
+    leaving: CancellationToken,
     draining: CancellationToken,
     stop: CancellationToken,
     doors: TaskTracker,
@@ -72,22 +81,20 @@ impl Frontend {
     /// Whatever keeps it from starting; nothing that was not there before is left behind.
     pub async fn start(options: StartOptions, stop: CancellationToken) -> Result<Self, StartError> {
         let config = &options.config;
+        let registered = registered(config);
+        bootstrap::check(&options.helpers, &registered)?;
+        refuse_second(config)?;
         let listeners = Listeners::bind(config).await?;
         let component = first_module(&options).await?;
-        bootstrap::check(&options.helpers)?;
-        if !config.bind_address.is_loopback() {
-            tracing::warn!(
-                "ports are bound to {}: this version has no TLS, and its users may only come from \
-                 this machine",
-                config.bind_address
-            );
-        }
-        let registered = registered(config);
+        warn_of_exposure(config);
         Disk::new(config).check_start(config)?;
-        let directory = DataDirectory::open(&config.meta_dir)?;
+        let pid_file = pid_file(config)?;
+        let entered = Entered::new(DataDirectory::open(&config.meta_dir)?);
+        let (identity, founds) =
+            identity(entered.directory(), &options, &registered, &stop).await?;
+        let directory = entered.keep();
         let disk = Disk::new(config);
         disk.look();
-        let (identity, founds) = identity(&directory, &options, &registered, &stop).await?;
         if identity.kind == FrontendKind::Observer {
             return Err(StartError::Observer);
         }
@@ -112,6 +119,7 @@ impl Frontend {
             Some(failure) => StartError::State(failure.clone()),
             None => StartError::Machine(error),
         })?;
+        check_registry(&machine, &identity, &registered)?;
         let profile = match config.election_profile {
             ElectionProfile::Fast => Profile::Fast,
             ElectionProfile::Lan => Profile::Lan,
@@ -156,7 +164,7 @@ impl Frontend {
         let keeper = Keeper { cluster: cluster.clone(), log: log.clone(), rules: config.snapshots };
         background.spawn(keeper.run(tasks.clone()));
 
-        let draining = CancellationToken::new();
+        let (leaving, draining) = (CancellationToken::new(), CancellationToken::new());
         let services: Arc<dyn Backend> =
             Arc::new(Services::new(cluster.clone(), config.query_mem_limit)?);
         let settings = Settings {
@@ -166,29 +174,39 @@ impl Frontend {
         };
         let sessions = Sessions::new(Arc::clone(&services), settings);
         let doors = TaskTracker::new();
-        doors.spawn(mysql::serve(listeners.query, Arc::clone(&sessions), draining.clone()));
-        doors.spawn(grpc::serve(
-            listeners.rpc,
-            Arc::clone(&sessions),
-            services,
-            cluster.clone(),
-            backups,
-            draining.clone(),
-        ));
-        background.spawn(http::serve(
-            listeners.http,
-            cluster.clone(),
-            draining.clone(),
-            tasks.clone(),
-        ));
+        for listener in listeners.query {
+            let (sessions, trusted) = (Arc::clone(&sessions), config.trusted.clone());
+            doors.spawn(mysql::serve(listener, sessions, trusted, draining.clone()));
+        }
+        for listener in listeners.rpc {
+            doors.spawn(grpc::serve(
+                listener,
+                Arc::clone(&sessions),
+                Arc::clone(&services),
+                cluster.clone(),
+                backups.clone(),
+                config.trusted.clone(),
+                draining.clone(),
+            ));
+        }
+        for listener in listeners.http {
+            background.spawn(http::serve(
+                listener,
+                cluster.clone(),
+                leaving.clone(),
+                tasks.clone(),
+            ));
+        }
         doors.close();
         background.close();
         Ok(Self {
             directory,
+            pid_file,
             cluster,
             log,
             state_failure,
             sessions,
+            leaving,
             draining,
             stop: tasks,
             doors,
@@ -236,24 +254,43 @@ impl Frontend {
         (Ending::Failed, stopped.unwrap_or_else(|| "consensus ended".to_owned()))
     }
 
-    /// Takes no new statements, lets running ones end, hands leadership over, and closes what was
-    /// opened.
-    pub async fn stop(self) {
+    /// Says that it is not ready any more, hands leadership over, takes no new statements, lets
+    /// running ones end, and closes what was opened. From `hurry` on it waits for next to nothing.
+    pub async fn stop(self, hurry: &CancellationToken) {
+        self.leaving.cancel();
+        let leaving = handover::hand_over(&self.cluster, "this frontend stops");
+        hurry.run_until_cancelled(leaving).await;
         self.draining.cancel();
-        if tokio::time::timeout(DRAIN_TIMEOUT, self.doors.wait()).await.is_err() {
-            tracing::warn!("statements still run after {DRAIN_TIMEOUT:?} and are cut off");
-        }
+        self.wait_for_statements(hurry).await;
+        // Hands over as well, if that has not been done.
         self.cluster.node().shutdown().await;
         self.stop.cancel();
         self.stop_peers.cancel();
-        if tokio::time::timeout(DRAIN_TIMEOUT, self.background.wait()).await.is_err() {
-            tracing::warn!("background tasks still run after {DRAIN_TIMEOUT:?} and are cut off");
+        if tokio::time::timeout(BACKGROUND_TIMEOUT, self.background.wait()).await.is_err() {
+            tracing::warn!("background tasks still run after {BACKGROUND_TIMEOUT:?}; left behind");
         }
         let log = self.log;
         if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
             tracing::warn!("closing the log was interrupted");
         }
         drop(self.directory);
+        drop(self.pid_file);
+    }
+
+    async fn wait_for_statements(&self, hurry: &CancellationToken) {
+        let patience = async {
+            tokio::select! {
+                () = tokio::time::sleep(DRAIN_TIMEOUT) => {}
+                () = async {
+                    hurry.cancelled().await;
+                    tokio::time::sleep(HURRY_TIMEOUT).await;
+                } => {}
+            }
+        };
+        tokio::select! {
+            () = self.doors.wait() => {}
+            () = patience => tracing::warn!("statements that still run are cut off"),
+        }
     }
 }
 
@@ -284,13 +321,18 @@ async fn identity(
     stop: &CancellationToken,
 ) -> Result<(Identity, bool), StartError> {
     if let Some(identity) = directory.identity()? {
+        bootstrap::confirm(&options.helpers, registered, &identity).await?;
         let founds = identity.node == FOUNDER;
         return Ok((identity, founds));
     }
     let identity = if options.helpers.is_empty() {
         bootstrap::founder(rand::random())
     } else {
-        bootstrap::join(&options.helpers, registered, stop).await?
+        let tell = |waiting: &str| {
+            tracing::info!("{waiting}");
+            options.progress.send_replace(waiting.to_owned());
+        };
+        bootstrap::join(&options.helpers, registered, &tell, stop).await?
     };
     directory.set_identity(&identity)?;
     Ok((identity, options.helpers.is_empty()))
