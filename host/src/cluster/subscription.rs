@@ -19,6 +19,8 @@ use crate::types::{FrontendKind, NodeId};
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// A feed that lasted this long was a good one: the search starts over without a pause.
 const LASTED: Duration = Duration::from_secs(1);
+/// How long a leader is kept as upstream before the others are tried again: at first, and at most.
+const BURDEN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Under load every entry is a change; looking at each would cost more than applying it.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -30,7 +32,7 @@ impl Cluster {
     }
 
     async fn subscribe_again_and_again(&self, known: &[(NodeId, String)]) {
-        let mut pause = PAUSE.0;
+        let (mut pause, mut burden) = (PAUSE.0, BURDEN.0);
         loop {
             self.until_subscribing(true).await;
             for (node, address) in self.upstreams(known) {
@@ -38,6 +40,11 @@ impl Cluster {
                 let own = self.inner.frontend.address();
                 let end = tokio::select! {
                     () = self.until_subscribing(false) => break,
+                    () = self.until_leader_burdened(burden) => {
+                        // No other may take it: then it comes back, and stays longer.
+                        burden = (burden * 2).min(BURDEN.1);
+                        break;
+                    }
                     end = self.node().follow(node, &address, &own) => end,
                 };
                 match end {
@@ -69,6 +76,21 @@ impl Cluster {
                 else => std::future::pending().await,
             }
             sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Waits until a leader has been the upstream for a while, though there are others.
+    async fn until_leader_burdened(&self, patience: Duration) {
+        let mut since = None;
+        loop {
+            sleep(LOOK_INTERVAL).await;
+            let leads = self.node().upstream().is_some_and(|upstream| upstream.hops == 0);
+            // Itself, the leader, and another one.
+            if !leads || self.machine().view().frontends().len() <= 2 {
+                since = None;
+            } else if since.get_or_insert_with(Instant::now).elapsed() >= patience {
+                return;
+            }
         }
     }
 
