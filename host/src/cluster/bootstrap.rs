@@ -75,7 +75,7 @@ pub async fn join(
     helpers: &[String],
     frontend: &Frontend,
     stop: &CancellationToken,
-) -> Result<Identity, JoinError> {
+) -> Result<Joined, JoinError> {
     let request = JoinRequest {
         host: frontend.host.clone(),
         edit_log_port: u32::from(frontend.edit_log_port),
@@ -94,7 +94,7 @@ pub async fn join(
                 asked = ask(endpoint, request.clone()) => asked,
             };
             match asked {
-                Ok(Some(answer)) => return identity(helper, answer),
+                Ok(Some(answer)) => return joined(helper, answer),
                 Ok(None) => reasons.push(format!(
                     "{helper} does not know {}; run ALTER SYSTEM ADD FOLLOWER \"{}\" there",
                     frontend.address(),
@@ -137,10 +137,16 @@ async fn ask(
     }
 }
 
-fn identity(
-    helper: &str,
-    member: crate::proto::cluster::Membership,
-) -> Result<Identity, JoinError> {
+/// What a cluster tells a frontend that it takes in.
+#[derive(Debug)]
+pub struct Joined {
+    /// Who it is from now on.
+    pub identity: Identity,
+    /// The frontends of the cluster and their addresses, itself among them.
+    pub members: Vec<(NodeId, String)>,
+}
+
+fn joined(helper: &str, member: crate::proto::cluster::Membership) -> Result<Joined, JoinError> {
     let kind = match member.kind.as_str() {
         "FOLLOWER" => FrontendKind::Follower,
         "OBSERVER" => FrontendKind::Observer,
@@ -149,12 +155,15 @@ fn identity(
             return Err(JoinError::Answer { helper: helper.to_owned(), answer });
         }
     };
-    Ok(Identity {
+    let identity = Identity {
         cluster: ClusterId(member.cluster),
         generation: Generation(member.generation),
         node: NodeId(member.node),
         kind,
-    })
+    };
+    let members = member.members.into_iter();
+    let members = members.map(|member| (NodeId(member.node), member.address)).collect();
+    Ok(Joined { identity, members })
 }
 
 impl Cluster {

@@ -79,9 +79,6 @@ pub enum StartError {
     /// The cluster did not take this frontend in.
     #[error(transparent)]
     Join(#[from] JoinError),
-    /// The frontend's role is not one that this version can play.
-    #[error("this frontend is registered as OBSERVER, which this version does not support yet")]
-    Observer,
     /// The log database cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -116,8 +113,7 @@ impl StartError {
             | Self::Port { .. }
             | Self::ModuleFile { .. }
             | Self::Join(JoinError::Address(_))
-            | Self::Machine(OpenError::Format(_))
-            | Self::Observer => Ending::Usage,
+            | Self::Machine(OpenError::Format(_)) => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),
             Self::State(error) | Self::Machine(OpenError::State(error)) => error.trouble().into(),

@@ -25,7 +25,7 @@ use crate::storage::{
     DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, RocksLogDevice,
     RocksStateOptions, Snapshots, StateError,
 };
-use crate::types::{Frontend as Registered, FrontendKind, Ports};
+use crate::types::{Frontend as Registered, FrontendKind, NodeId, Ports};
 use crate::{grpc, http, mysql};
 
 /// The catalog, which a new cluster starts with.
@@ -88,9 +88,7 @@ impl Frontend {
         let disk = Disk::new(config);
         disk.look();
         let (identity, founds) = identity(&directory, &options, &registered, &stop).await?;
-        if identity.kind == FrontendKind::Observer {
-            return Err(StartError::Observer);
-        }
+        let members = directory.members()?;
 
         // Beside each other: each may have to recover a WAL.
         let (device, state) = std::thread::scope(|scope| {
@@ -148,7 +146,7 @@ impl Frontend {
             cluster.node().initialize(&address).await?;
         }
         let tasks = CancellationToken::new();
-        spawn_background(&background, &cluster, component, &tasks);
+        spawn_background(&background, &cluster, component, members, &tasks);
 
         background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
         background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
@@ -290,7 +288,9 @@ async fn identity(
     let identity = if options.helpers.is_empty() {
         bootstrap::founder(rand::random())
     } else {
-        bootstrap::join(&options.helpers, registered, stop).await?
+        let joined = bootstrap::join(&options.helpers, registered, stop).await?;
+        directory.set_members(&joined.members)?;
+        joined.identity
     };
     directory.set_identity(&identity)?;
     Ok((identity, options.helpers.is_empty()))
@@ -300,6 +300,7 @@ fn spawn_background(
     tracker: &TaskTracker,
     cluster: &Cluster,
     component: Vec<u8>,
+    known: Vec<(NodeId, String)>,
     stop: &CancellationToken,
 ) {
     let (founding, token) = (cluster.clone(), stop.clone());
@@ -314,6 +315,8 @@ fn spawn_background(
     });
     let (members, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { members.keep_membership(token).await });
+    let (subscriber, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { subscriber.keep_subscription(known, token).await });
     let (modules, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { modules.acknowledge_modules(token).await });
 }

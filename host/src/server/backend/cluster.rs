@@ -43,14 +43,11 @@ impl Services {
         kind: Kind,
         addresses: &[String],
     ) -> Result<Answer, Failure> {
-        if kind == Kind::Observer {
-            return Err(later("ALTER SYSTEM ADD OBSERVER"));
-        }
         if addresses.len() > ADDRESSES_MAX {
             return Err(refused(format!("at most {ADDRESSES_MAX} frontends in one statement")));
         }
         let frontends =
-            addresses.iter().map(|address| frontend(address)).collect::<Result<Vec<_>, _>>()?;
+            addresses.iter().map(|at| frontend(kind, at)).collect::<Result<Vec<_>, _>>()?;
         let mut lsn = Lsn(0);
         for frontend in frontends {
             let command = HostCommand::AddFrontend(frontend);
@@ -86,9 +83,13 @@ impl Services {
     }
 }
 
-fn frontend(address: &str) -> Result<Frontend, Failure> {
+fn frontend(kind: Kind, address: &str) -> Result<Frontend, Failure> {
     let (host, port) = split(address)?;
-    Ok(Frontend::new(FrontendKind::Follower, host, port))
+    let kind = match kind {
+        Kind::Follower => FrontendKind::Follower,
+        Kind::Observer => FrontendKind::Observer,
+    };
+    Ok(Frontend::new(kind, host, port))
 }
 
 /// Host and port of `host:port` or `[v6]:port`.
