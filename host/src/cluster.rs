@@ -8,6 +8,7 @@
 //! - [`membership`]: the leader turns registered followers into learners and, once they have caught
 //!   up, into voters. What is to be done follows from registry and membership alone, so a new
 //!   leader goes on where the old one stopped.
+//! - [`subscription`]: an observer takes the committed log from another frontend.
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and
 //!   says through the log whether it can run it.
 //! - [`status`]: how each frontend is, asked directly; nothing of it is logged, so an idle cluster
@@ -20,6 +21,7 @@ pub mod membership;
 pub mod modules;
 pub mod service;
 pub mod status;
+pub mod subscription;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use address::{Machine, This, Wish};
-pub use file::parse;
+pub use file::{expand, parse};
 pub use keys::{KEYS, Key};
 use networks::{Network, Trusted};
 

@@ -13,6 +13,7 @@ mod failover;
 mod formats;
 mod hot_swap;
 mod joining;
+mod observers;
 mod recover;
 mod refusals;
 mod sim;

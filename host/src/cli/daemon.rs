@@ -6,7 +6,8 @@
 //!
 //! | line | means |
 //! |---|---|
-//! | `waits` reason | it goes on trying |
+//! | `waits` reason | it goes on trying, and somebody has to do something |
+//! | `enters` reason | it goes on by itself |
 //! | `serves` name | clients are served |
 //! | `failed` reason | it ends |
 
@@ -94,6 +95,7 @@ fn follow(config: &Config, socket: UnixStream, mut child: Child) -> Result<(), E
                 table::complain(reason);
                 reason.clone_into(&mut waits);
             }
+            Some(("enters", reason)) => reason.clone_into(&mut waits),
             Some(("failed", reason)) => failed = Some(reason.to_owned()),
             _ => {}
         }
@@ -128,6 +130,11 @@ impl Starter {
             self.tell("waits", &reason);
         }
         std::future::pending().await
+    }
+
+    /// Tells what comes before clients are served.
+    pub fn enters(&mut self, what: &str) {
+        self.tell("enters", what);
     }
 
     /// Tells that clients are served.

@@ -23,7 +23,8 @@ impl Source {
         let mut settings = config::from_scripts(std::env::vars());
         let mut warnings = Vec::new();
         if let Some(path) = &self.conf {
-            let (set, unknown) = read_file(path)?;
+            let (mut set, unknown) = read_file(path)?;
+            config::expand(&mut set, |name| std::env::var(name).ok())?;
             settings.extend(set);
             warnings = unknown;
         }

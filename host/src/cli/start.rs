@@ -19,7 +19,7 @@ pub struct Arguments {
     #[command(flatten)]
     pub source: Source,
     /// Frontends to join through, as host:edit_log_port; needed at the first start only
-    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT")]
+    #[arg(long, env = "QUORATE_HELPER", value_delimiter = ',', value_name = "HOST:PORT")]
     helper: Vec<String>,
     /// Run in the background; returns once the frontend serves, or tells why it does not
     #[arg(long)]
@@ -60,9 +60,10 @@ impl Stops {
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
-    let mut starter = Starter::attach(arguments.started_as_daemon)?;
+    let is_daemon = arguments.started_as_daemon;
+    let mut starter = Starter::attach(is_daemon)?;
     let ended = serve(arguments, &mut starter).await;
-    if let Err(exit) = &ended {
+    if let (true, Err(exit)) = (is_daemon, &ended) {
         tracing::error!("{:#}", exit.error);
         starter.failed(&format!("{:#}", exit.error));
     }
@@ -88,9 +89,16 @@ async fn serve(arguments: Arguments, starter: &mut Starter) -> Result<(), Exit> 
         () = stops.stop.cancelled() => return Ok(()),
     };
     let identity = frontend.identity();
-    tracing::info!("frontend {} of cluster {} serves", identity.node, identity.cluster);
-    starter.serves(&format!("frontend {} of cluster {}", identity.node, identity.cluster));
+    let name = format!("frontend {} of cluster {}", identity.node, identity.cluster);
+    tracing::info!("{name} serves");
+    let told = async {
+        starter.enters(&format!("{name} has joined and waits for the cluster's state"));
+        frontend.usable().await;
+        starter.serves(&name);
+        std::future::pending::<()>().await;
+    };
     let failed = tokio::select! {
+        () = told => None,
         () = stops.stop.cancelled() => None,
         reason = frontend.failed() => Some(reason),
     };

@@ -106,7 +106,7 @@ pub async fn join(
     frontend: &Frontend,
     tell: &(impl Fn(&str) + Sync),
     stop: &CancellationToken,
-) -> Result<Identity, JoinError> {
+) -> Result<Joined, JoinError> {
     let request = request(frontend);
     let mut said: Option<(Instant, String)> = None;
     loop {
@@ -119,7 +119,7 @@ pub async fn join(
                 asked = ask(endpoint, request.clone()) => asked,
             };
             match asked {
-                Asked::Member(answer) => return identity(helper, answer),
+                Asked::Member(answer) => return joined(helper, answer),
                 Asked::Unregistered => reasons.push(format!(
                     "{helper} does not know {address}; run ALTER SYSTEM ADD FOLLOWER \"{address}\" \
                      (or ADD OBSERVER) there",
@@ -218,6 +218,7 @@ pub async fn confirm(
         generation: identity.generation.0,
         node: identity.node.0,
         kind: identity.kind.name().to_owned(),
+        members: Vec::new(),
     };
     for helper in helpers {
         let endpoint = endpoint(helper)?.timeout(CONFIRM_TIMEOUT).connect_timeout(CONFIRM_TIMEOUT);
@@ -235,7 +236,16 @@ pub async fn confirm(
     Ok(())
 }
 
-fn identity(helper: &str, member: Membership) -> Result<Identity, JoinError> {
+/// What a cluster tells a frontend that it takes in.
+#[derive(Debug)]
+pub struct Joined {
+    /// Who it is from now on.
+    pub identity: Identity,
+    /// The frontends of the cluster and their addresses, itself among them.
+    pub members: Vec<(NodeId, String)>,
+}
+
+fn joined(helper: &str, member: Membership) -> Result<Joined, JoinError> {
     let kind = match member.kind.as_str() {
         "FOLLOWER" => FrontendKind::Follower,
         "OBSERVER" => FrontendKind::Observer,
@@ -244,12 +254,15 @@ fn identity(helper: &str, member: Membership) -> Result<Identity, JoinError> {
             return Err(JoinError::Answer { helper: helper.to_owned(), answer });
         }
     };
-    Ok(Identity {
+    let identity = Identity {
         cluster: ClusterId(member.cluster),
         generation: Generation(member.generation),
         node: NodeId(member.node),
         kind,
-    })
+    };
+    let members = member.members.into_iter();
+    let members = members.map(|member| (NodeId(member.node), member.address)).collect();
+    Ok(Joined { identity, members })
 }
 
 impl Cluster {

@@ -10,7 +10,7 @@ use crate::types::{NodeId, StateDigest, format_time};
 
 /// StarRocks' 16 columns in its order, two of its older layout, then Quorate's own. All are text,
 /// as in StarRocks; tools read them by name.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "Name",
     "IP",
     "EditLogPort",
@@ -34,6 +34,7 @@ const COLUMNS: [&str; 24] = [
     "LagLsn",
     "StateDigest",
     "Module",
+    "Upstream",
     "NodeId",
 ];
 
@@ -50,7 +51,9 @@ impl Cluster {
             .unwrap_or_default();
         let members = self.node().status();
         let rows = asked.iter().map(|one| {
-            let joined = members.voters.contains(&one.node) || members.learners.contains(&one.node);
+            let fed = one.status.as_ref().is_ok_and(|status| !status.upstream.is_empty());
+            let member = members.voters.contains(&one.node) || members.learners.contains(&one.node);
+            let joined = member || fed;
             self.row(one, leader == Some(one.node), joined, newest, now_us)
         });
         let columns = COLUMNS.iter().map(|name| Column::text(*name)).collect();
@@ -94,6 +97,7 @@ impl Cluster {
             alive(&|status| newest.saturating_sub(status.applied_lsn).to_string()),
             alive(&|status| digest(&status.state_digest)),
             alive(&|status| status.module.clone()),
+            alive(&|status| status.upstream.clone()),
             text(&one.node),
         ]
     }

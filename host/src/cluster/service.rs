@@ -5,10 +5,10 @@ use tonic::{Request, Response, Status};
 use super::{Cluster, command_deadline, confirm};
 use crate::proto::cluster::cluster_server::{Cluster as Service, ClusterServer};
 use crate::proto::cluster::{
-    JoinRequest, JoinResponse, Membership, StatusRequest, StatusResponse, Unregistered,
+    JoinRequest, JoinResponse, Member, Membership, StatusRequest, StatusResponse, Unregistered,
     join_response::Answer,
 };
-use crate::types::{HostCommand, Ports};
+use crate::types::{Frontend, HostCommand, NodeId, Ports};
 
 impl Cluster {
     /// The service, to be mounted on the port for frontends.
@@ -61,6 +61,7 @@ impl Service for Answering {
             generation: generation.0,
             node: node.0,
             kind: frontend.kind.name().to_owned(),
+            members: view.frontends().into_iter().map(member).collect(),
         }));
         Ok(Response::new(JoinResponse { answer }))
     }
@@ -80,4 +81,8 @@ impl Service for Answering {
         }
         Ok(Response::new(self.0.status()))
     }
+}
+
+fn member((node, frontend): (NodeId, Frontend)) -> Member {
+    Member { node: node.0, address: frontend.address() }
 }

@@ -60,6 +60,7 @@ impl Cluster {
     pub fn status(&self) -> StatusResponse {
         let raft = self.node().status();
         let view = self.machine().view();
+        let upstream = self.node().upstream();
         StatusResponse {
             term: raft.term,
             leader: raft.leader.map_or(0, |node| node.0),
@@ -74,6 +75,9 @@ impl Cluster {
             snapshot_lsn: number(raft.snapshot_lsn),
             purged_lsn: number(raft.purged_lsn),
             low_on_disk: self.node().proposer().is_full(),
+            hops: upstream.as_ref().map_or(0, |upstream| upstream.hops + 1),
+            upstream: upstream.map(|upstream| upstream.address).unwrap_or_default(),
+            feeds: u32::try_from(self.node().feeds()).unwrap_or(u32::MAX),
         }
     }
 

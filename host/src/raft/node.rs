@@ -24,6 +24,7 @@ pub use status::NodeStatus;
 use super::Raft;
 use super::apply::Apply;
 use super::config::{Profile, config};
+use super::feed::{Distance, FeedEnd, Feeds, Follower, Upstream};
 use super::fence::Fence;
 use super::leadership::Leadership;
 use super::network::{Dial, Network, Peers, Tcp};
@@ -133,6 +134,7 @@ pub struct Node {
     reads: ReadIndex,
     service: Service,
     snapshots: Arc<dyn Snapshots>,
+    follower: Follower,
     stamp: Stamp,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -147,7 +149,7 @@ impl Node {
     /// See [`StartError`].
     pub async fn start<L>(
         options: NodeOptions,
-        log: L,
+        mut log: L,
         apply: impl Apply,
         snapshots: Arc<dyn Snapshots>,
     ) -> Result<Self, StartError>
@@ -162,7 +164,8 @@ impl Node {
         let (stalled, stall) = tokio::sync::watch::channel(None);
         let state_machine = StateMachine::start(apply, place, stalled, snapshots.clone())?;
         let transfer = Transfer::new(snapshots.clone(), snapshot_rate);
-        let network = Network { own: id, peers: peers.clone(), transfer };
+        let network = Network { own: id, peers: peers.clone(), transfer: transfer.clone() };
+        let reader = log.get_log_reader().await;
         let mut config = config(profile)?;
         match defect {
             Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
@@ -187,6 +190,10 @@ impl Node {
         };
         let receiver =
             SnapshotReceiver::new(raft.clone(), snapshots.clone(), (cluster, generation));
+        let upstream = tokio::sync::watch::Sender::new(None);
+        let distance = Distance::new(raft.clone(), upstream.subscribe());
+        let feeds = Feeds::new(raft.clone(), reader, peers.clone(), transfer, distance.clone());
+        let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
         let watch = watch::Watch { raft: raft.clone(), stall: stall.clone(), peers, publish };
         let service = Service {
             raft: raft.clone(),
@@ -194,6 +201,8 @@ impl Node {
             queue,
             leadership: leadership.clone(),
             receiver,
+            feeds,
+            distance,
             votes_from,
         };
 
@@ -211,6 +220,7 @@ impl Node {
             reads,
             service,
             snapshots,
+            follower,
             stamp,
             stop,
             tasks,
@@ -240,6 +250,23 @@ impl Node {
     /// The service to mount on a [`server`](super::server) at `edit_log_port`.
     pub fn service(&self) -> PeerService {
         self.service.clone().mountable()
+    }
+
+    /// Takes the committed log from a frontend until that ends; `own` is this frontend's address.
+    /// For one that is in no membership. Cancel safe; nothing is lost by beginning anew, at the same
+    /// frontend or another.
+    pub async fn follow(&self, node: NodeId, address: &str, own: &str) -> FeedEnd {
+        self.follower.follow(node, address, own).await
+    }
+
+    /// Whom it takes the committed log from, if it does.
+    pub fn upstream(&self) -> Option<Upstream> {
+        self.follower.upstream.borrow().clone()
+    }
+
+    /// How many frontends take the committed log from this one.
+    pub fn feeds(&self) -> usize {
+        self.service.feeds.open()
     }
 
     /// Where this frontend stands.

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::feed::{Distance, Feeds};
 use super::fence::Fence;
 use super::leadership::Leadership;
 use super::network::MESSAGE_BYTES_MAX;
@@ -22,9 +23,9 @@ use super::snapshot::Receiver;
 use super::{Raft, forward, read_index, wire};
 use crate::proto::peer::peer_server::{Peer, PeerServer};
 use crate::proto::peer::{
-    AppendReply, AppendRequest, ForwardReply, ForwardRequest, ReadIndexReply, ReadIndexRequest,
-    SnapshotPart, SnapshotReply, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest as VoteMessage,
+    AppendReply, AppendRequest, FeedPart, FeedRequest, ForwardReply, ForwardRequest,
+    ReadIndexReply, ReadIndexRequest, SnapshotPart, SnapshotReply, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest as VoteMessage,
 };
 use crate::types::TypeConfig;
 
@@ -39,6 +40,8 @@ pub struct Service {
     pub(super) queue: Arc<Queue>,
     pub(super) leadership: watch::Receiver<Leadership>,
     pub(super) receiver: Receiver,
+    pub(super) feeds: Feeds,
+    pub(super) distance: Distance,
     /// Before this moment no vote is granted.
     pub(super) votes_from: Instant,
 }
@@ -77,6 +80,7 @@ impl Peer for Service {
     type AppendStream = Replies<AppendReply>;
     type ForwardStream = Replies<ForwardReply>;
     type InstallSnapshotStream = Replies<SnapshotReply>;
+    type FeedStream = Replies<FeedPart>;
 
     async fn append(
         &self,
@@ -85,7 +89,9 @@ impl Peer for Service {
         self.fence.check(request.metadata())?;
         // openraft takes requests, not errors: the first error ends the stream, and with it the
         // replies, after those to what came before.
-        let requests = tokio_stream::StreamExt::map_while(request.into_inner(), |request| {
+        let distance = self.distance.clone();
+        let requests = tokio_stream::StreamExt::map_while(request.into_inner(), move |request| {
+            distance.note_call();
             request
                 .and_then(|request| wire::append_in(request).map_err(malformed))
                 .map_err(|status| tracing::debug!(%status, "an append stream ended"))
@@ -102,6 +108,7 @@ impl Peer for Service {
     ) -> Result<Response<AppendReply>, Status> {
         self.fence.check(request.metadata())?;
         let request = wire::append_in(request.into_inner()).map_err(malformed)?;
+        self.distance.note_call();
         let (previous, last) =
             (request.prev_log_id, request.entries.last().map(|entry| entry.log_id));
         let response = self.raft.append_entries(request).await.map_err(stopped)?;
@@ -159,5 +166,14 @@ impl Peer for Service {
         self.fence.check(request.metadata())?;
         let lsn = read_index::confirm(&self.raft).await?.0;
         Ok(Response::new(ReadIndexReply { lsn }))
+    }
+
+    async fn feed(
+        &self,
+        request: Request<Streaming<FeedRequest>>,
+    ) -> Result<Response<Self::FeedStream>, Status> {
+        let subscriber = self.fence.check(request.metadata())?;
+        let parts = self.feeds.serve(subscriber, request.into_inner())?;
+        Ok(Response::new(Box::pin(parts)))
     }
 }

@@ -6,11 +6,13 @@
 
 mod barrier;
 mod cluster;
+mod configuration;
 mod evaluator;
 mod lifecycle;
 mod module;
 mod relations;
 mod select;
+mod show;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;

@@ -98,9 +98,6 @@ pub enum StartError {
         /// What the registry says.
         registered: &'static str,
     },
-    /// The frontend's role is not one that this version can play.
-    #[error("this frontend is registered as OBSERVER, which this version does not support yet")]
-    Observer,
     /// The log database cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -143,8 +140,7 @@ impl StartError {
                 | JoinError::Refused { .. },
             )
             | Self::Role { .. }
-            | Self::Machine(OpenError::Format(_))
-            | Self::Observer => Ending::Usage,
+            | Self::Machine(OpenError::Format(_)) => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),
             Self::State(error) | Self::Machine(OpenError::State(error)) => error.trouble().into(),

@@ -26,7 +26,7 @@ use crate::storage::{
     DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, PidFile,
     RocksLogDevice, RocksStateOptions, Snapshots, StateError,
 };
-use crate::types::{Frontend as Registered, FrontendKind, Ports};
+use crate::types::{Frontend as Registered, FrontendKind, NodeId, Ports};
 use crate::{grpc, http, mysql};
 
 /// The catalog, which a new cluster starts with.
@@ -95,9 +95,7 @@ impl Frontend {
         let directory = entered.keep();
         let disk = Disk::new(config);
         disk.look();
-        if identity.kind == FrontendKind::Observer {
-            return Err(StartError::Observer);
-        }
+        let members = directory.members()?;
 
         // Beside each other: each may have to recover a WAL.
         let (device, state) = std::thread::scope(|scope| {
@@ -156,7 +154,7 @@ impl Frontend {
             cluster.node().initialize(&address).await?;
         }
         let tasks = CancellationToken::new();
-        spawn_background(&background, &cluster, component, &tasks);
+        spawn_background(&background, &cluster, component, members, &tasks);
 
         background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
         background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
@@ -228,6 +226,17 @@ impl Frontend {
     /// Its sessions.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
+    }
+
+    /// Waits until this frontend has a module in its state, which it has for good from then on. A
+    /// new one takes moments for it: a founder installs the first module, others receive the state.
+    pub async fn usable(&self) {
+        let mut applied = self.cluster.machine().subscribe();
+        while self.cluster.machine().view().active().is_none() {
+            if applied.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Why it cannot go on, once that is so: its log, its state or its consensus has failed for
@@ -332,7 +341,9 @@ async fn identity(
             tracing::info!("{waiting}");
             options.progress.send_replace(waiting.to_owned());
         };
-        bootstrap::join(&options.helpers, registered, &tell, stop).await?
+        let joined = bootstrap::join(&options.helpers, registered, &tell, stop).await?;
+        directory.set_members(&joined.members)?;
+        joined.identity
     };
     directory.set_identity(&identity)?;
     Ok((identity, options.helpers.is_empty()))
@@ -342,10 +353,13 @@ fn spawn_background(
     tracker: &TaskTracker,
     cluster: &Cluster,
     component: Vec<u8>,
+    known: Vec<(NodeId, String)>,
     stop: &CancellationToken,
 ) {
+    // A command that they wait for gets no answer any more once consensus has stopped.
+    let end = || stop.clone();
     let (founding, token) = (cluster.clone(), stop.clone());
-    tracker.spawn(async move {
+    tracker.spawn(end().run_until_cancelled_owned(async move {
         // Only the founder: another frontend may carry another first module.
         if founding.identity().node == FOUNDER
             && let Err(failure) = founding.found(&component, &token).await
@@ -353,9 +367,15 @@ fn spawn_background(
             tracing::error!("the first module cannot be used: {failure}");
         }
         founding.announce(&token).await;
-    });
+    }));
     let (members, token) = (cluster.clone(), stop.clone());
-    tracker.spawn(async move { members.keep_membership(token).await });
+    tracker.spawn(
+        end().run_until_cancelled_owned(async move { members.keep_membership(token).await }),
+    );
+    let (subscriber, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { subscriber.keep_subscription(known, token).await });
     let (modules, token) = (cluster.clone(), stop.clone());
-    tracker.spawn(async move { modules.acknowledge_modules(token).await });
+    tracker.spawn(
+        end().run_until_cancelled_owned(async move { modules.acknowledge_modules(token).await }),
+    );
 }

@@ -1,18 +1,14 @@
 //! Statements about the frontends.
 
-use quorate_sql::{ClusterStatement, FrontendKind as Kind, Property};
-use quorate_wire::{Body, Column, Failure, Reply, Rows, Value, Warning};
+use quorate_sql::{ClusterStatement, FrontendKind as Kind};
+use quorate_wire::{Body, Failure, Reply, Rows};
 
 use super::Services;
-use crate::cluster::wall_clock_us;
-use crate::config::KEYS;
-use crate::session::{Answer, Consistency, StatementContext};
+use crate::session::{Answer, StatementContext};
 use crate::types::{Frontend, FrontendKind, HostCommand, Lsn};
 
 /// Most addresses in one statement.
 const ADDRESSES_MAX: usize = 16;
-/// Below this much time to its deadline a listing does not wait for the leader.
-const CONFIRM_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(1500);
 
 impl Services {
     pub(super) async fn run_cluster(
@@ -25,20 +21,10 @@ impl Services {
                 self.add(&context, kind, &addresses).await
             }
             ClusterStatement::ShowFrontends => self.show_frontends(context).await,
-            ClusterStatement::ShowProc(path) => match path.trim_end_matches('/') {
-                "/frontends" => self.show_frontends(context).await,
-                "" if path.starts_with('/') => Ok(self.here(proc_root())),
-                _ if !path.starts_with('/') => {
-                    Err(refused(format!("Path({path}) does not start with '/'")))
-                }
-                _ => Err(refused(format!("Cannot find path: {path}"))),
-            },
+            ClusterStatement::ShowProc(path) => self.show_proc(context, &path).await,
             ClusterStatement::TransferLeader { to, .. } => self.transfer(&to).await,
-            ClusterStatement::ShowConfig(filter) => {
-                let Rows { columns, rows } = configuration();
-                let reply = crate::session::filtered(columns, rows, filter.as_ref())?;
-                Ok(Answer { reply, lsn: context.token })
-            }
+            ClusterStatement::ShowConfig(filter) => Self::show_config(&context, filter.as_ref()),
+            ClusterStatement::SetConfig(properties) => Self::set_config(&properties),
             ClusterStatement::DropFrontends { .. } => Err(later("ALTER SYSTEM DROP")),
             ClusterStatement::ModifyFrontendHost { .. } => {
                 Err(later("ALTER SYSTEM MODIFY FRONTEND HOST"))
@@ -48,7 +34,6 @@ impl Services {
                 let lsn = taken.map_err(|error| refused(error.to_string()))?;
                 Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
             }
-            ClusterStatement::SetConfig(properties) => Err(set_config(&properties)),
         }
     }
 
@@ -58,14 +43,11 @@ impl Services {
         kind: Kind,
         addresses: &[String],
     ) -> Result<Answer, Failure> {
-        if kind == Kind::Observer {
-            return Err(later("ALTER SYSTEM ADD OBSERVER"));
-        }
         if addresses.len() > ADDRESSES_MAX {
             return Err(refused(format!("at most {ADDRESSES_MAX} frontends in one statement")));
         }
         let frontends =
-            addresses.iter().map(|address| frontend(address)).collect::<Result<Vec<_>, _>>()?;
+            addresses.iter().map(|at| frontend(kind, at)).collect::<Result<Vec<_>, _>>()?;
         let mut lsn = Lsn(0);
         for frontend in frontends {
             let command = HostCommand::AddFrontend(frontend);
@@ -90,22 +72,8 @@ impl Services {
         Ok(self.here_done())
     }
 
-    /// Linearizable when there is a quorum; without one, what this frontend knows, with a warning.
-    async fn show_frontends(&self, mut context: StatementContext) -> Result<Answer, Failure> {
-        context.consistency = Consistency::Linearizable;
-        context.deadline = context.deadline.min(tokio::time::Instant::now() + CONFIRM_TIMEOUT);
-        let confirmed = self.barrier.wait(&context).await;
-        let rows = self.cluster.frontends(wall_clock_us()).await;
-        let mut answer = self.here(rows);
-        if let Err(failure) = confirmed {
-            let message = format!("may be out of date: {}", failure.message);
-            answer.reply.warnings.push(Warning { code: failure.code, message });
-        }
-        Ok(answer)
-    }
-
     /// An answer that relies on what this frontend has applied.
-    fn here(&self, rows: Rows) -> Answer {
+    pub(super) fn here(&self, rows: Rows) -> Answer {
         let lsn = self.cluster.machine().lsn().0;
         Answer { reply: Reply::from(Body::Rows(rows)), lsn }
     }
@@ -115,9 +83,13 @@ impl Services {
     }
 }
 
-fn frontend(address: &str) -> Result<Frontend, Failure> {
+fn frontend(kind: Kind, address: &str) -> Result<Frontend, Failure> {
     let (host, port) = split(address)?;
-    Ok(Frontend::new(FrontendKind::Follower, host, port))
+    let kind = match kind {
+        Kind::Follower => FrontendKind::Follower,
+        Kind::Observer => FrontendKind::Observer,
+    };
+    Ok(Frontend::new(kind, host, port))
 }
 
 /// Host and port of `host:port` or `[v6]:port`.
@@ -133,32 +105,11 @@ fn split(address: &str) -> Result<(String, u16), Failure> {
     Ok((host.to_owned(), port))
 }
 
-fn proc_root() -> Rows {
-    let rows = vec![vec![Value::from("frontends")]];
-    Rows { columns: vec![Column::text("name")], rows }
-}
-
-fn configuration() -> Rows {
-    let names = ["Key", "AliasNames", "Value", "Type", "IsMutable", "Comment"];
-    let rows = KEYS.iter().map(|key| {
-        [key.name, "[]", key.default, "string", "false", key.help].map(Value::from).to_vec()
-    });
-    Rows { columns: names.map(Column::text).to_vec(), rows: rows.collect() }
-}
-
-fn set_config(properties: &[Property]) -> Failure {
-    let keys: Vec<_> = properties.iter().map(|property| property.key.as_str()).collect();
-    refused(format!(
-        "no configuration key can be changed while the frontend runs: {}; set it in fe.conf",
-        keys.join(", ")
-    ))
-}
-
 fn later(what: &str) -> Failure {
     Failure::new(1235, "42000", format!("this version doesn't yet support '{what}'"))
 }
 
-fn refused(message: String) -> Failure {
+pub(super) fn refused(message: String) -> Failure {
     Failure::new(1105, "HY000", message)
 }
 
