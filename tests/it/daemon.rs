@@ -149,7 +149,7 @@ fn a_graceful_stop_of_a_leader_hands_over_and_lets_statements_end_while_probes_s
     let client = leader.mariadb();
     let running = thread::spawn(move || client.run("SELECT SLEEP(8) AS slept"));
     wait_for_sleep(leader);
-    assert_eq!(leader.get("/readyz").map(|(status, _)| status), Some(200));
+    eventually("it is ready", LIMIT, || (leader.get("/readyz")?.0 == 200).then_some(()));
     thread::scope(|scope| {
         let stopping = scope.spawn(|| leader.stop(&["-g"]));
         eventually("it says that it is not ready", LIMIT, || {

@@ -6,6 +6,7 @@ mod component;
 mod crashes;
 mod daemon;
 mod damage;
+mod deploy_guide;
 mod disk_faults;
 mod disk_full;
 mod endurance;

@@ -3,6 +3,17 @@
 //! Nothing is picked at random and nothing is guessed: where the settings leave a choice, the start
 //! is refused with the candidates. Without any setting a frontend keeps to the loopback address,
 //! because there are no users yet.
+//!
+//! | set | listens on | known as |
+//! |---|---|---|
+//! | nothing | 127.0.0.1 | 127.0.0.1 |
+//! | `priority_networks` | the address in the first network that has one, the lowest of several | that address |
+//! | `frontend_address` | that address, or the one of this machine that the name stands for | as written |
+//! | `host_type = FQDN` | the address that this machine's name stands for | that name |
+//! | `bind_address` | that address | that address; if it is 0.0.0.0, the machine's only one |
+//!
+//! `bind_address` decides before `priority_networks` what to listen on, `frontend_address` before
+//! `host_type` and that before the others what to be known as.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
@@ -69,17 +80,6 @@ pub(super) struct Refusal {
 }
 
 /// Applies the settings to a machine.
-///
-/// | set | listens on | known as |
-/// |---|---|---|
-/// | nothing | 127.0.0.1 | 127.0.0.1 |
-/// | `priority_networks` | the address in the first network that has one, the lowest of several | that address |
-/// | `frontend_address` | that address, or the one of this machine that the name stands for | as written |
-/// | `host_type = FQDN` | the address that this machine's name stands for | that name |
-/// | `bind_address` | that address | that address; if it is 0.0.0.0, the machine's only one |
-///
-/// `bind_address` decides before `priority_networks` what to listen on, `frontend_address` before
-/// `host_type` and that before the others what to be known as.
 ///
 /// # Errors
 /// When that leaves no address, or a choice.
