@@ -6,9 +6,11 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use openraft::raft::VoteRequest;
+use openraft::raft::{AppendEntriesResponse, VoteRequest};
+use parking_lot::Mutex;
 use quorate_wire::DecodeError;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -41,6 +43,24 @@ pub struct Service {
     pub(super) receiver: Receiver,
     /// Before this moment no vote is granted.
     pub(super) votes_from: Instant,
+    pub(super) heard: Heard,
+}
+
+/// When a leader was last heard.
+#[derive(Clone, Default)]
+pub(super) struct Heard {
+    at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Heard {
+    fn now(&self) {
+        *self.at.lock() = Some(Instant::now());
+    }
+
+    /// How long ago; none before the first time.
+    pub fn age(&self) -> Option<Duration> {
+        self.at.lock().map(|at| at.elapsed())
+    }
 }
 
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -105,6 +125,9 @@ impl Peer for Service {
         let (previous, last) =
             (request.prev_log_id, request.entries.last().map(|entry| entry.log_id));
         let response = self.raft.append_entries(request).await.map_err(stopped)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            self.heard.now();
+        }
         let result = response.into_stream_result(previous, last.or(previous));
         Ok(Response::new(wire::appended_out(result)))
     }

@@ -8,6 +8,7 @@ mod barrier;
 mod cluster;
 mod evaluator;
 mod lifecycle;
+mod membership;
 mod module;
 mod relations;
 mod select;

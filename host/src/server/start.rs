@@ -148,7 +148,8 @@ impl Frontend {
             cluster.node().initialize(&address).await?;
         }
         let tasks = CancellationToken::new();
-        spawn_background(&background, &cluster, component, &tasks);
+        let helpers = options.helpers.clone();
+        spawn_background(&background, &cluster, component, helpers, &tasks);
 
         background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
         background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
@@ -221,6 +222,7 @@ impl Frontend {
             biased;
             _ = self.log.failed() => None,
             Ok(_) = state.wait_for(Option::is_some) => None,
+            why = self.cluster.expelled() => return (Ending::from(&why), why.to_string()),
             stopped = leadership.wait_for(|known| known.stopped.is_some()) => {
                 stopped.ok().and_then(|known| known.stopped.clone())
             }
@@ -300,8 +302,11 @@ fn spawn_background(
     tracker: &TaskTracker,
     cluster: &Cluster,
     component: Vec<u8>,
+    helpers: Vec<String>,
     stop: &CancellationToken,
 ) {
+    let (standing, asked, token) = (cluster.clone(), helpers.clone(), stop.clone());
+    tracker.spawn(async move { standing.watch_standing(asked, token).await });
     let (founding, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move {
         // Only the founder: another frontend may carry another first module.
@@ -310,7 +315,7 @@ fn spawn_background(
         {
             tracing::error!("the first module cannot be used: {failure}");
         }
-        founding.announce(&token).await;
+        founding.announce(&helpers, &token).await;
     });
     let (members, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { members.keep_membership(token).await });
