@@ -8,23 +8,32 @@
 //!   up, into voters. What is to be done follows from registry and membership alone, so a new
 //!   leader goes on where the old one stopped.
 //! - [`subscription`]: an observer takes the committed log from another frontend.
+//! - `alter`: ADD, DROP and MODIFY from any frontend: who is alive is judged here, the rest in the
+//!   log.
+//! - `announce`: a frontend that is reached elsewhere now has that recorded.
+//! - [`standing`]: a frontend that does not belong to the cluster any more learns it.
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and
 //!   says through the log whether it can run it.
 //! - [`status`]: how each frontend is, asked directly; nothing of it is logged, so an idle cluster
 //!   writes nothing.
 
+mod alter;
+mod announce;
 pub mod bootstrap;
 pub mod frontends;
 pub mod membership;
 pub mod modules;
 pub mod service;
+pub mod standing;
 pub mod status;
 pub mod subscription;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quorate_wire::Failure;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::machine::Machine;
@@ -51,6 +60,8 @@ struct Inner {
     node: Node,
     channels: status::Channels,
     started_us: u64,
+    expelled: watch::Sender<Option<standing::Expulsion>>,
+    transfers: transfer::Running,
 }
 
 impl Cluster {
@@ -64,7 +75,9 @@ impl Cluster {
         started_us: u64,
     ) -> Self {
         let channels = status::Channels::default();
-        let inner = Inner { identity, frontend, machine, node, channels, started_us };
+        let (expelled, transfers) = (watch::Sender::new(None), transfer::Running::default());
+        let inner =
+            Inner { identity, frontend, machine, node, channels, started_us, expelled, transfers };
         Self { inner: Arc::new(inner) }
     }
 

@@ -51,8 +51,9 @@ use registry::Registry;
 use requests::Requests;
 
 pub use apply::{
-    ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FRONTENDS_MAX,
-    INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX, is_address,
+    ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FOLLOWERS_MAX,
+    FRONTENDS_MAX, INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX,
+    UPLOADS_MAX, is_address, may_be_repeated,
 };
 pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};

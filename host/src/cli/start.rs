@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, exit, table};
 use crate::config::{self, Config, Settings};
-use crate::server::{Frontend, StartOptions};
+use crate::server::{Ending, Frontend, StartOptions};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -57,6 +57,11 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
             tracing::info!("stopping");
             frontend.stop().await;
             Ok(())
+        }
+        // Nothing failed: its clients may finish.
+        Some((ending @ (Ending::Expelled | Ending::Usage), reason)) => {
+            frontend.stop().await;
+            Err(Exit::new(exit::code(ending), anyhow!(reason)))
         }
         // What failed cannot be trusted to end in order; what is acknowledged is on disk.
         Some((ending, reason)) => {

@@ -114,7 +114,7 @@ pub async fn join(
     }
 }
 
-fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
+pub(super) fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     let wrong = || JoinError::Address(helper.to_owned());
     let (host, port) = helper.rsplit_once(':').ok_or_else(wrong)?;
     if host.is_empty() || port.parse::<u16>().is_err() {
@@ -199,34 +199,6 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-
-    /// Keeps this frontend's ports and version in the registry what they are. Returns when they
-    /// are.
-    pub async fn announce(&self, stop: &CancellationToken) {
-        let mine = &self.inner.frontend;
-        while !stop.is_cancelled() {
-            let node = self.inner.identity.node;
-            let view = self.machine().view();
-            if view
-                .frontend(node)
-                .is_some_and(|f| f.ports == mine.ports && f.version == mine.version)
-            {
-                return;
-            }
-            let command = HostCommand::AnnounceFrontend {
-                node,
-                ports: mine.ports,
-                version: mine.version.clone(),
-            };
-            if let Err(failure) = self.run("", command, command_deadline()).await {
-                tracing::debug!("announcing goes on: {failure}");
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(JOIN_INTERVAL) => {}
-            }
-        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Cluster, command_deadline};
+use super::{Cluster, command_deadline, standing};
 use crate::proto::cluster::cluster_server::{Cluster as Service, ClusterServer};
 use crate::proto::cluster::{
-    JoinRequest, JoinResponse, Member, Membership, StatusRequest, StatusResponse, Unregistered,
+    AnnounceRequest, AnnounceResponse, JoinRequest, JoinResponse, Member, Membership,
+    StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse, Unregistered,
     join_response::Answer,
 };
 use crate::types::{Frontend, HostCommand, NodeId, Ports};
@@ -66,15 +67,31 @@ impl Service for Answering {
         request: Request<StatusRequest>,
     ) -> Result<Response<StatusResponse>, Status> {
         let request = request.into_inner();
-        let mine = self.0.identity();
-        let fence = (mine.cluster.0, mine.generation.0, mine.node.0);
-        if fence != (request.cluster, request.generation, request.target) {
-            return Err(Status::failed_precondition(format!(
-                "this is frontend {} of cluster {}, generation {}",
-                mine.node, mine.cluster, mine.generation
-            )));
-        }
-        Ok(Response::new(self.0.status()))
+        let route = (request.cluster, request.generation, request.target);
+        standing::check_route(self.0.identity(), route)?;
+        let mut response = self.0.status();
+        response.sender_standing = self.0.standing_of(NodeId(request.sender)).into();
+        Ok(Response::new(response))
+    }
+
+    async fn announce(
+        &self,
+        request: Request<AnnounceRequest>,
+    ) -> Result<Response<AnnounceResponse>, Status> {
+        self.0.take_announcement(request.into_inner()).await?;
+        Ok(Response::new(AnnounceResponse {}))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        let request = request.into_inner();
+        let route = (request.cluster, request.generation, request.target);
+        standing::check_route(self.0.identity(), route)?;
+        let moved = self.0.transfer_from_here(NodeId(request.to), request.force).await;
+        moved.map_err(Status::unavailable)?;
+        Ok(Response::new(TransferLeaderResponse {}))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::runtime::Module;
 use crate::types::{Frontend, Lsn, NodeId};
 
 /// A frontend that does not answer in this time counts as not alive.
-const STATUS_TIMEOUT: Duration = Duration::from_millis(1000);
+pub(super) const STATUS_TIMEOUT: Duration = Duration::from_millis(1000);
 
 /// A registered frontend and what it said of itself, or why it did not.
 pub struct Asked {
@@ -35,7 +35,7 @@ pub(super) struct Channels {
 
 impl Channels {
     /// A connection that is made when it is used. One per registered frontend at most.
-    fn get(&self, address: &str) -> Result<Channel, String> {
+    pub fn get(&self, address: &str) -> Result<Channel, String> {
         let mut open = self.open.lock();
         if let Some(channel) = open.get(address) {
             return Ok(channel.clone());
@@ -78,6 +78,7 @@ impl Cluster {
             hops: upstream.as_ref().map_or(0, |upstream| upstream.hops + 1),
             upstream: upstream.map(|upstream| upstream.address).unwrap_or_default(),
             feeds: u32::try_from(self.node().feeds()).unwrap_or(u32::MAX),
+            sender_standing: 0,
         }
     }
 
@@ -96,12 +97,17 @@ impl Cluster {
         .await
     }
 
-    async fn ask(&self, node: NodeId, frontend: &Frontend) -> Result<StatusResponse, String> {
+    pub(super) async fn ask(
+        &self,
+        node: NodeId,
+        frontend: &Frontend,
+    ) -> Result<StatusResponse, String> {
         let channel = self.inner.channels.get(&frontend.address())?;
         let request = StatusRequest {
             cluster: self.identity().cluster.0,
             generation: self.identity().generation.0,
             target: node.0,
+            sender: 0,
         };
         match tokio::time::timeout(STATUS_TIMEOUT, ClusterClient::new(channel).status(request))
             .await

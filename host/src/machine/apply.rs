@@ -6,6 +6,7 @@
 //! state again. How a log is cut into runs shows nowhere in the state.
 
 mod activation;
+mod alterations;
 mod entry;
 mod frontends;
 mod host;
@@ -23,6 +24,7 @@ use crate::storage::state::StateStore;
 use crate::types::{BatchReply, Entry, LogId};
 
 pub use activation::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
+pub use alterations::{FOLLOWERS_MAX, may_be_repeated};
 pub use frontends::{FRONTENDS_MAX, is_address};
 pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
 pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};

@@ -94,6 +94,12 @@ impl MachineView {
         self.published.registry.frontends.get(&node)
     }
 
+    /// The newest id that was ever given to a frontend. One that is not newer and not registered was
+    /// dropped, for good.
+    pub fn newest_node(&self) -> NodeId {
+        self.published.registry.newest_node
+    }
+
     /// The installed modules, by digest.
     pub fn modules(&self) -> Vec<ModuleStatus> {
         self.published.registry.modules.values().map(|module| self.status(module)).collect()

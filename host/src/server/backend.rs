@@ -9,6 +9,7 @@ mod cluster;
 mod configuration;
 mod evaluator;
 mod lifecycle;
+mod membership;
 mod module;
 mod relations;
 mod select;

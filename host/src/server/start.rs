@@ -146,7 +146,8 @@ impl Frontend {
             cluster.node().initialize(&address).await?;
         }
         let tasks = CancellationToken::new();
-        spawn_background(&background, &cluster, component, members, &tasks);
+        let known = Known { members, helpers: options.helpers.clone() };
+        spawn_background(&background, &cluster, component, known, &tasks);
 
         background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
         background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
@@ -219,6 +220,7 @@ impl Frontend {
             biased;
             _ = self.log.failed() => None,
             Ok(_) = state.wait_for(Option::is_some) => None,
+            why = self.cluster.expelled() => return (Ending::from(&why), why.to_string()),
             stopped = leadership.wait_for(|known| known.stopped.is_some()) => {
                 stopped.ok().and_then(|known| known.stopped.clone())
             }
@@ -296,13 +298,23 @@ async fn identity(
     Ok((identity, options.helpers.is_empty()))
 }
 
+/// Other frontends that this one knows of before its state tells.
+struct Known {
+    /// Of the cluster that it joined, at that time.
+    members: Vec<(NodeId, String)>,
+    /// Given at this start.
+    helpers: Vec<String>,
+}
+
 fn spawn_background(
     tracker: &TaskTracker,
     cluster: &Cluster,
     component: Vec<u8>,
-    known: Vec<(NodeId, String)>,
+    Known { members: first, helpers }: Known,
     stop: &CancellationToken,
 ) {
+    let (standing, asked, token) = (cluster.clone(), helpers.clone(), stop.clone());
+    tracker.spawn(async move { standing.watch_standing(asked, token).await });
     let (founding, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move {
         // Only the founder: another frontend may carry another first module.
@@ -311,12 +323,12 @@ fn spawn_background(
         {
             tracing::error!("the first module cannot be used: {failure}");
         }
-        founding.announce(&token).await;
+        founding.announce(&helpers, &token).await;
     });
     let (members, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { members.keep_membership(token).await });
     let (subscriber, token) = (cluster.clone(), stop.clone());
-    tracker.spawn(async move { subscriber.keep_subscription(known, token).await });
+    tracker.spawn(async move { subscriber.keep_subscription(first, token).await });
     let (modules, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { modules.acknowledge_modules(token).await });
 }

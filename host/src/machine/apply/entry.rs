@@ -13,7 +13,7 @@ use crate::machine::registry::pack_membership;
 use crate::machine::requests::Admission;
 use crate::runtime::{EntryRun, Event, Facts, Fault};
 use crate::types::{
-    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, Lsn, ModuleDigest,
+    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, LogId, Lsn, ModuleDigest,
     Outcome, Rejection, StoredMembership,
 };
 
@@ -41,7 +41,7 @@ impl Run<'_> {
                 Arc::make_mut(&mut self.registry).membership = stored;
                 Vec::new()
             }
-            EntryPayload::Normal(batch) => self.batch(lsn, batch, &mut trail)?,
+            EntryPayload::Normal(batch) => self.batch(entry.log_id, batch, &mut trail)?,
         };
         let digest = trail.finish(self.overlay.top());
         self.overlay.commit();
@@ -55,10 +55,11 @@ impl Run<'_> {
 
     fn batch(
         &mut self,
-        lsn: Lsn,
+        log_id: LogId,
         batch: &Batch,
         trail: &mut Trail,
     ) -> Result<Vec<(Lsn, Outcome)>, Fault> {
+        let lsn = Lsn(log_id.index);
         let (header, commands) = match batch.unpack() {
             Ok(unpacked) => unpacked,
             Err(DecodeError::Version(version)) => return Err(too_new("entry", lsn, version)),
@@ -69,7 +70,7 @@ impl Run<'_> {
         let mut guest = None;
         let mut outcomes = Vec::with_capacity(commands.len());
         for (index, packed) in (0u32..).zip(&commands) {
-            let (at, outcome, events) = self.command(lsn, &header, index, packed, &mut guest)?;
+            let (at, outcome, events) = self.command(log_id, &header, index, packed, &mut guest)?;
             trail.command(at, &outcome, &events);
             outcomes.push((at, outcome));
         }
@@ -78,12 +79,13 @@ impl Run<'_> {
 
     fn command(
         &mut self,
-        lsn: Lsn,
+        log_id: LogId,
         header: &BatchHeader,
         index: u32,
         packed: &Bytes,
         guest: &mut Guest,
     ) -> Result<(Lsn, Outcome, Vec<Event>), Fault> {
+        let lsn = Lsn(log_id.index);
         let rejected = |rejection| Ok((lsn, Outcome::Rejected(rejection), Vec::new()));
         let command = match Command::unpack(packed) {
             Ok(command) => command,
@@ -116,6 +118,7 @@ impl Run<'_> {
                     overlay: &mut self.overlay,
                     modules: &self.machine.shared.modules,
                     facts: &facts,
+                    leader: log_id.leader_id.node_id,
                 };
                 (host.run(command)?, Vec::new())
             }
