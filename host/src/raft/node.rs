@@ -6,6 +6,7 @@ mod status;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, io};
 
@@ -133,6 +134,8 @@ pub struct Node {
     reads: ReadIndex,
     service: Service,
     snapshots: Arc<dyn Snapshots>,
+    snapshots_made: AtomicU64,
+    transfer: Transfer,
     stamp: Stamp,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -162,7 +165,7 @@ impl Node {
         let (stalled, stall) = tokio::sync::watch::channel(None);
         let state_machine = StateMachine::start(apply, place, stalled, snapshots.clone())?;
         let transfer = Transfer::new(snapshots.clone(), snapshot_rate);
-        let network = Network { own: id, peers: peers.clone(), transfer };
+        let network = Network { own: id, peers: peers.clone(), transfer: transfer.clone() };
         let mut config = config(profile)?;
         match defect {
             Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
@@ -211,6 +214,8 @@ impl Node {
             reads,
             service,
             snapshots,
+            snapshots_made: AtomicU64::new(0),
+            transfer,
             stamp,
             stop,
             tasks,
@@ -250,8 +255,16 @@ impl Node {
             refused_calls: self.service.fence.refused(),
             snapshot_lsn: newest.map(|newest| Lsn(newest.manifest().last.index)),
             snapshot_bytes_received: self.service.receiver.bytes(),
+            snapshot_incoming: self.service.receiver.progress(),
+            snapshots_made: self.snapshots_made.load(Ordering::Relaxed),
+            snapshots_sent: self.transfer.sent(),
             ..NodeStatus::of(&metrics, self.leadership.borrow().clone())
         }
+    }
+
+    /// Changes how many bytes per second of each snapshot are sent at most, also of those under way.
+    pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
+        self.transfer.set_rate(bytes_per_second);
     }
 
     /// Stops. A leader with a successor that has everything hands over first, which costs the

@@ -115,7 +115,7 @@ impl StartError {
             Self::Config(_)
             | Self::Port { .. }
             | Self::ModuleFile { .. }
-            | Self::Join(JoinError::Address(_))
+            | Self::Join(JoinError::Address(_) | JoinError::Inadmissible { .. })
             | Self::Machine(OpenError::Format(_))
             | Self::Observer => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),

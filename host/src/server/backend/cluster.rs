@@ -23,8 +23,10 @@ impl Services {
             ClusterStatement::ShowFrontends => self.show_frontends(context).await,
             ClusterStatement::ShowProc(path) => self.show_proc(context, &path).await,
             ClusterStatement::TransferLeader { to, .. } => self.transfer(&to).await,
-            ClusterStatement::ShowConfig(filter) => Self::show_config(&context, filter.as_ref()),
-            ClusterStatement::SetConfig(properties) => Self::set_config(&properties),
+            ClusterStatement::ShowConfig(filter) => {
+                self.show_config(&context, filter.as_ref()).await
+            }
+            ClusterStatement::SetConfig(properties) => self.set_config(&context, properties).await,
             ClusterStatement::DropFrontends { .. } => Err(later("ALTER SYSTEM DROP")),
             ClusterStatement::ModifyFrontendHost { .. } => {
                 Err(later("ALTER SYSTEM MODIFY FRONTEND HOST"))
