@@ -16,3 +16,4 @@ mod recover;
 mod refusals;
 mod sim;
 mod start;
+mod visible;

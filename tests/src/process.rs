@@ -31,6 +31,7 @@ pub struct Frontend {
     module: Option<PathBuf>,
     settings: Vec<String>,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
@@ -49,6 +50,7 @@ impl Frontend {
             module,
             settings: Vec::new(),
             environment: Vec::new(),
+            arguments: Vec::new(),
             child: None,
         }
     }
@@ -61,6 +63,16 @@ impl Frontend {
     /// Sets an environment variable, from the next start on.
     pub fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Adds an argument of its command line, from the next start on.
+    pub fn add_argument(&mut self, argument: impl Into<String>) {
+        self.arguments.push(argument.into());
+    }
+
+    /// Its HTTP port.
+    pub fn http_port(&self) -> u16 {
+        self.ports[3]
     }
 
     /// `127.0.0.1:edit_log_port`.
@@ -116,6 +128,7 @@ impl Frontend {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
+        command.args(&self.arguments);
         command.envs(self.environment.iter().cloned());
         if let Some(helper) = &self.helper {
             command.args(["--helper", helper]);

@@ -9,9 +9,10 @@ use std::time::Duration;
 use quorate_wire::Failure;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 use tonic::transport::Endpoint;
 
-use super::{Cluster, VERSION, command_deadline, modules};
+use super::{Cluster, Surroundings, VERSION, command_deadline, modules};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{JoinRequest, join_response::Answer};
 use crate::storage::Identity;
@@ -23,6 +24,9 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(250);
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two looks at a state that is not founded yet.
 const FOUND_INTERVAL: Duration = Duration::from_millis(20);
+/// A refusal ends a start only when it comes so many times in a row: a clock may seem to be off
+/// because one request took long.
+const REFUSALS_MAX: u32 = 3;
 /// How often a waiting frontend says so.
 const SAY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -53,6 +57,16 @@ pub enum JoinError {
         /// What.
         answer: String,
     },
+    /// The cluster knows this frontend and does not take it, until an operator has mended something.
+    #[error("helper {helper} does not let {address} join: {reason}")]
+    Inadmissible {
+        /// Which.
+        helper: String,
+        /// This frontend.
+        address: String,
+        /// The helper's reason.
+        reason: String,
+    },
     /// Told to stop.
     #[error("stopped before the cluster took this frontend in")]
     Stopped,
@@ -70,10 +84,11 @@ pub fn check(helpers: &[String]) -> Result<(), JoinError> {
 /// first both work.
 ///
 /// # Errors
-/// A helper address that is none, an answer that makes no sense, or the stop signal.
+/// A helper address that is none, an answer that makes no sense, a refusal, or the stop signal.
 pub async fn join(
     helpers: &[String],
     frontend: &Frontend,
+    surroundings: &Surroundings,
     stop: &CancellationToken,
 ) -> Result<Joined, JoinError> {
     let request = JoinRequest {
@@ -83,15 +98,19 @@ pub async fn join(
         rpc_port: u32::from(frontend.ports.rpc),
         http_port: u32::from(frontend.ports.http),
         version: VERSION.to_owned(),
+        machine: surroundings.machine.clone(),
+        clock_us: 0,
     };
     let mut said: Option<Instant> = None;
+    let mut refusals = 0;
     loop {
         let mut reasons = Vec::new();
+        let mut refused = None;
         for helper in helpers {
             let endpoint = endpoint(helper)?;
             let asked = tokio::select! {
                 () = stop.cancelled() => return Err(JoinError::Stopped),
-                asked = ask(endpoint, request.clone()) => asked,
+                asked = ask(endpoint, request.clone(), surroundings) => asked,
             };
             match asked {
                 Ok(Some(answer)) => return joined(helper, answer),
@@ -100,8 +119,17 @@ pub async fn join(
                     frontend.address(),
                     frontend.address()
                 )),
-                Err(reason) => reasons.push(format!("{helper}: {reason}")),
+                Err(Unanswered::Failed(reason)) => reasons.push(format!("{helper}: {reason}")),
+                Err(Unanswered::Refused(reason)) => {
+                    reasons.push(format!("{helper}: {reason}"));
+                    let (helper, address) = (helper.clone(), frontend.address());
+                    refused = Some(JoinError::Inadmissible { helper, address, reason });
+                }
             }
+        }
+        refusals = if refused.is_some() { refusals + 1 } else { 0 };
+        if let Some(refused) = refused.filter(|_| refusals >= REFUSALS_MAX) {
+            return Err(refused);
         }
         if said.is_none_or(|at| at.elapsed() >= SAY_INTERVAL) {
             said = Some(Instant::now());
@@ -124,16 +152,32 @@ pub(super) fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     Ok(endpoint.connect_timeout(JOIN_TIMEOUT).timeout(JOIN_TIMEOUT))
 }
 
+/// Why a helper did not say whether it knows this frontend.
+enum Unanswered {
+    /// It may next time.
+    Failed(String),
+    /// Something has to be mended first.
+    Refused(String),
+}
+
 async fn ask(
     endpoint: Endpoint,
-    request: JoinRequest,
-) -> Result<Option<crate::proto::cluster::Membership>, String> {
-    let channel = endpoint.connect().await.map_err(|_| "not reachable".to_owned())?;
-    let answer = ClusterClient::new(channel).join(request).await;
-    match answer.map_err(|status| status.message().to_owned())?.into_inner().answer {
-        Some(Answer::Member(member)) => Ok(Some(member)),
-        Some(Answer::Unregistered(_)) => Ok(None),
-        None => Err("an empty answer".to_owned()),
+    mut request: JoinRequest,
+    surroundings: &Surroundings,
+) -> Result<Option<crate::proto::cluster::Membership>, Unanswered> {
+    let failed = |reason: &str| Unanswered::Failed(reason.to_owned());
+    let channel = endpoint.connect().await.map_err(|_| failed("not reachable"))?;
+    request.clock_us = (surroundings.clock)().max(0).cast_unsigned();
+    match ClusterClient::new(channel).join(request).await {
+        Ok(response) => match response.into_inner().answer {
+            Some(Answer::Member(member)) => Ok(Some(member)),
+            Some(Answer::Unregistered(_)) => Ok(None),
+            None => Err(failed("an empty answer")),
+        },
+        Err(status) if status.code() == Code::FailedPrecondition => {
+            Err(Unanswered::Refused(status.message().to_owned()))
+        }
+        Err(status) => Err(failed(status.message())),
     }
 }
 

@@ -1,7 +1,11 @@
 //! The gRPC service behind `cluster.proto`.
 
+use std::time::Duration;
+
 use tonic::{Request, Response, Status};
 
+use super::admission::Newcomer;
+use super::status::Offset;
 use super::{Cluster, command_deadline, standing};
 use crate::proto::cluster::cluster_server::{Cluster as Service, ClusterServer};
 use crate::proto::cluster::{
@@ -23,6 +27,7 @@ struct Answering(Cluster);
 #[tonic::async_trait]
 impl Service for Answering {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        let clock_us = self.0.clock_us();
         let request = request.into_inner();
         let port = |port: u32| {
             u16::try_from(port).map_err(|_| Status::invalid_argument(format!("{port} is no port")))
@@ -48,6 +53,16 @@ impl Service for Answering {
                 "frontend {node} already votes: start it with its own data directory, or drop it \
                  and add it anew"
             )));
+        }
+        let newcomer = Newcomer {
+            node,
+            frontend: Frontend { ports, ..frontend.clone() },
+            machine: request.machine,
+            // The request was on its way for a moment; the one who asks repeats a refusal.
+            offset: Offset::measure(request.clock_us, clock_us, Duration::ZERO),
+        };
+        if let Some(objection) = self.0.objection(&newcomer).await {
+            return Err(Status::failed_precondition(objection));
         }
         let command = HostCommand::AnnounceFrontend { node, ports, version: request.version };
         let announced = self.0.run("", command, command_deadline()).await;

@@ -7,6 +7,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, io};
 
@@ -138,6 +139,8 @@ pub struct Node {
     heard: Heard,
     snapshots: Arc<dyn Snapshots>,
     follower: Follower,
+    snapshots_made: AtomicU64,
+    transfer: Transfer,
     stamp: Stamp,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -196,7 +199,7 @@ impl Node {
         let heard = Heard::default();
         let upstream = tokio::sync::watch::Sender::new(None);
         let distance = Distance::new(raft.clone(), heard.clone(), upstream.subscribe());
-        let feeds = Feeds::new(raft.clone(), reader, peers.clone(), transfer, distance);
+        let feeds = Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance);
         let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
         let watch = watch::Watch {
             raft: raft.clone(),
@@ -233,6 +236,8 @@ impl Node {
             heard,
             snapshots,
             follower,
+            snapshots_made: AtomicU64::new(0),
+            transfer,
             stamp,
             stop,
             tasks,
@@ -308,8 +313,16 @@ impl Node {
             refused_calls: self.service.fence.refused(),
             snapshot_lsn: newest.map(|newest| Lsn(newest.manifest().last.index)),
             snapshot_bytes_received: self.service.receiver.bytes(),
+            snapshot_incoming: self.service.receiver.progress(),
+            snapshots_made: self.snapshots_made.load(Ordering::Relaxed),
+            snapshots_sent: self.transfer.sent(),
             ..NodeStatus::of(&metrics, self.leadership.borrow().clone())
         }
+    }
+
+    /// Changes how many bytes per second of each snapshot are sent at most, also of those under way.
+    pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
+        self.transfer.set_rate(bytes_per_second);
     }
 
     /// Stops. A leader with a successor that has everything hands over first, which costs the

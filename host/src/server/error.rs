@@ -125,7 +125,7 @@ impl StartError {
             Self::Config(_)
             | Self::Port { .. }
             | Self::ModuleFile { .. }
-            | Self::Join(JoinError::Address(_))
+            | Self::Join(JoinError::Address(_) | JoinError::Inadmissible { .. })
             | Self::Machine(OpenError::Format(_)) => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),

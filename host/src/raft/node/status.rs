@@ -53,6 +53,12 @@ pub struct NodeStatus {
     pub purged_lsn: Option<Lsn>,
     /// Bytes of snapshots that it received since it started.
     pub snapshot_bytes_received: u64,
+    /// Of the snapshot that it is receiving: bytes held, and bytes of all of it.
+    pub snapshot_incoming: Option<(u64, u64)>,
+    /// Snapshots that it made since it started.
+    pub snapshots_made: u64,
+    /// Snapshots that it sent since it started.
+    pub snapshots_sent: u64,
 }
 
 impl NodeStatus {
@@ -85,6 +91,9 @@ impl NodeStatus {
             snapshot_lsn: metrics.snapshot.map(lsn),
             purged_lsn: metrics.purged.map(lsn),
             snapshot_bytes_received: 0,
+            snapshot_incoming: None,
+            snapshots_made: 0,
+            snapshots_sent: 0,
         }
     }
 }

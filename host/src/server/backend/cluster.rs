@@ -30,8 +30,10 @@ impl Services {
             }
             ClusterStatement::ShowFrontends => self.show_frontends(context).await,
             ClusterStatement::ShowProc(path) => self.show_proc(context, &path).await,
-            ClusterStatement::ShowConfig(filter) => Self::show_config(&context, filter.as_ref()),
-            ClusterStatement::SetConfig(properties) => Self::set_config(&properties),
+            ClusterStatement::ShowConfig(filter) => {
+                self.show_config(&context, filter.as_ref()).await
+            }
+            ClusterStatement::SetConfig(properties) => self.set_config(&context, properties).await,
             ClusterStatement::CreateImage => {
                 let taken = self.cluster.node().take_snapshot().await;
                 let lsn = taken.map_err(|error| refused(error.to_string()))?;
