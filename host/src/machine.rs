@@ -225,3 +225,6 @@ impl Published {
         Ok((Self { view, registry, position }, requests))
     }
 }
+
+#[cfg(test)]
+mod tests;
