@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod activation;
+mod changes;
 mod faults;
 mod frontends;
 mod guests;

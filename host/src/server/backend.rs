@@ -11,6 +11,7 @@ mod lifecycle;
 mod module;
 mod relations;
 mod select;
+mod settings;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;

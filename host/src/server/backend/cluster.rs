@@ -48,7 +48,12 @@ impl Services {
                 let lsn = taken.map_err(|error| refused(error.to_string()))?;
                 Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
             }
-            ClusterStatement::SetConfig(properties) => Err(set_config(&properties)),
+            ClusterStatement::SetConfig(properties) => {
+                match self.set_replicated(&context, &properties).await {
+                    Some(set) => set,
+                    None => Err(set_config(&properties)),
+                }
+            }
         }
     }
 
