@@ -149,6 +149,9 @@ pub const KEYS: &[Key] = &[
     )
     .flag()
     .cluster(),
+    key("change_feed", "true", "whether what each entry changes is kept for subscribers")
+        .flag()
+        .cluster(),
 ];
 
 /// The key of that name or alias.

@@ -46,6 +46,8 @@ struct Run<'a> {
     registry: Arc<Registry>,
     requests: Requests,
     position: Position,
+    /// Whether the changes of the entry before are kept.
+    recorded: bool,
 }
 
 impl Applier {
@@ -79,12 +81,13 @@ impl Applier {
             registry: Arc::clone(&published.registry),
             requests,
             position: published.position,
+            recorded: published.recorded,
         };
         let mut replies = Vec::with_capacity(entries.len());
         for entry in entries {
             replies.push(run.entry(entry)?);
         }
-        let Run { mut overlay, registry, requests, position, .. } = run;
+        let Run { mut overlay, registry, requests, position, recorded, .. } = run;
         if position != published.position
             && let Some(last) = &position.log_id
         {
@@ -94,7 +97,8 @@ impl Applier {
                 self.is_broken = true;
                 return Err(Fault(error.to_string()));
             }
-            self.machine.publish(Published { view: self.state.view(), registry, position });
+            let view = self.state.view();
+            self.machine.publish(Published { view, registry, position, recorded });
         }
         self.requests = Some(requests);
         Ok(replies)

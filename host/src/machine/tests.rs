@@ -3,6 +3,7 @@
 
 mod activation;
 mod alterations;
+mod changes;
 mod faults;
 mod frontends;
 mod guests;

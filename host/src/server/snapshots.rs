@@ -54,6 +54,7 @@ impl Keeper {
                 if let Err(error) = self.cluster.node().purge(upto).await {
                     tracing::warn!("purge the log: {error}");
                 }
+                self.forget_changes(upto).await;
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -64,6 +65,15 @@ impl Keeper {
 
     fn rules(&self) -> SnapshotConfig {
         self.cluster.config().get().snapshots
+    }
+
+    /// What subscribers are given goes with the log that it follows from.
+    async fn forget_changes(&self, upto: Lsn) {
+        let machine = self.cluster.machine().clone();
+        let forgotten = tokio::task::spawn_blocking(move || machine.forget_changes(upto)).await;
+        if let Ok(Err(error)) = forgotten {
+            tracing::warn!("remove old changes: {error}");
+        }
     }
 
     fn is_due(&self, since_last: Duration) -> bool {
