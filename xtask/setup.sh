@@ -3,7 +3,7 @@
 #
 #   host       libclang (bindgen for RocksDB), a C++ compiler
 #   guest      a Rust compiler with the wasm32-unknown-unknown target
-#   client     what tests use: the mariadb client, xz, mkfs.ext4
+#   client     what tests use: the mariadb client, xz, mkfs.ext4, curl
 #   component  `cargo component`, for authors who build with it (compiles for some ten minutes)
 #
 # The guest toolchain is rustup's when rustup can provide the target. Otherwise it is Debian's
@@ -107,7 +107,7 @@ for part in "$@"; do
     host) setup_host ;;
     guest) setup_guest ;;
     component) setup_component ;;
-    client) install_packages mariadb-client xz-utils e2fsprogs ;;
+    client) install_packages mariadb-client xz-utils e2fsprogs curl ;;
     etcd) install_packages etcd-server ;;
     *) die "unknown part '$part'; the parts are: host guest component client etcd" ;;
     esac

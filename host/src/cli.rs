@@ -3,13 +3,17 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: `exit`.
 
 mod client;
+mod daemon;
 mod dev;
 mod exit;
+mod log;
 mod module;
 mod recover;
+mod settings;
 mod snapshot;
 mod sql;
 mod start;
+mod stop;
 mod table;
 
 use std::process::ExitCode;
@@ -28,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Run a frontend until it is told to stop
     Start(start::Arguments),
+    /// Stop the frontend that runs on a data directory of this machine
+    Stop(stop::Arguments),
     /// Run a whole cluster on this machine, for development
     Dev(dev::Arguments),
     /// Install and activate modules
@@ -61,6 +67,11 @@ impl Exit {
 /// Parses the arguments, runs, and turns the end into an exit code.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Start(arguments) = &arguments.command
+        && arguments.daemon
+    {
+        return ending(daemon::launch(arguments));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Exit::new(exit::FAILED, error)),
@@ -68,6 +79,7 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match arguments.command {
             Command::Start(arguments) => start::run(arguments).await,
+            Command::Stop(arguments) => stop::run(arguments).await,
             Command::Dev(arguments) => dev::run(arguments).await,
             Command::Module(arguments) => module::run(arguments).await,
             Command::Recover(arguments) => recover::run(arguments).await,
@@ -77,6 +89,10 @@ pub fn main() -> ExitCode {
     });
     // What still runs on its threads must not keep the process: it may wait for a dead disk.
     runtime.shutdown_background();
+    ending(done)
+}
+
+fn ending(done: Result<(), Exit>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => report(&exit),

@@ -4,6 +4,7 @@
 //! kind. This layer keeps the two together:
 //!
 //! - [`bootstrap`]: a first frontend founds the cluster, a later one joins it through a helper.
+//!   At later starts a helper only confirms what the data directory says.
 //! - [`membership`]: the leader turns registered followers into learners and, once they have caught
 //!   up, into voters. What is to be done follows from registry and membership alone, so a new
 //!   leader goes on where the old one stopped.
@@ -23,6 +24,7 @@ mod alter;
 mod announce;
 pub mod bootstrap;
 mod commits;
+mod confirm;
 mod contacts;
 pub mod frontends;
 pub mod membership;

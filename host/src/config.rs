@@ -9,9 +9,11 @@
 //! Nothing here can change an outcome below the log: two frontends with different configurations
 //! still apply every entry alike.
 
+mod address;
 mod file;
 mod keys;
 mod live;
+pub mod networks;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,11 +21,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use address::{Machine, This, Wish};
 use tracing_subscriber::EnvFilter;
 
-pub use file::parse;
+pub use file::{expand, parse};
 pub use keys::{KEYS, Key, Kind, Reach};
 pub use live::{Live, SetError};
+
+use networks::{Network, Trusted};
 
 /// Timing of elections; see `raft::Profile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +46,14 @@ pub enum ElectionProfile {
 pub struct Config {
     /// Data directory. Default `meta`.
     pub meta_dir: PathBuf,
-    /// Address that every port binds to. Default 127.0.0.1, because users and TLS do not exist yet.
+    /// Address that every port binds to; the clients' ones also to 127.0.0.1. Default: see
+    /// [`address`].
     pub bind_address: IpAddr,
     /// Host name or address under which the other frontends and clients reach this one. Default:
-    /// `bind_address`.
+    /// see [`address`].
     pub frontend_address: String,
+    /// Where clients may come from. Default: this machine only, because there are no users yet.
+    pub trusted: Trusted,
     /// Port for the other frontends. Default 9010.
     pub edit_log_port: u16,
     /// gRPC port for clients. Default 9020.
@@ -60,8 +68,12 @@ pub struct Config {
     pub qe_max_connection: usize,
     /// Most memory in bytes that the rows of one SELECT may take. Default 256 MiB.
     pub query_mem_limit: usize,
-    /// What goes to standard error: a `tracing` filter. Default `info,openraft=warn`.
+    /// What goes to the log: a `tracing` filter. Default `info,openraft=warn`.
     pub sys_log_level: String,
+    /// Where the log is a file, `fe.log`; empty for standard error.
+    pub sys_log_dir: PathBuf,
+    /// Where a file `fe.pid` tells the process's id; empty for none.
+    pub pid_dir: PathBuf,
     /// When snapshots are taken and what of the log is kept behind them.
     pub snapshots: SnapshotConfig,
     /// Free disk space in bytes below which writes are refused. Default 512 MiB.
@@ -101,6 +113,8 @@ pub struct ConfigError {
     pub source_name: String,
     /// What is wrong with it, and what would be right.
     pub message: String,
+    /// It may be right at the next start without being changed: a name did not resolve.
+    pub passing: bool,
 }
 
 /// A value and where it comes from.
@@ -121,8 +135,26 @@ impl Config {
     /// # Errors
     /// The first value that is not what its key takes.
     pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        Self::on(settings, &This)
+    }
+
+    fn on(settings: &Settings, machine: &dyn Machine) -> Result<Self, ConfigError> {
         let get = |key: &str| Value { key: keys::find(key), setting: settings.get(key) };
-        let bind_address: IpAddr = get("bind_address").parsed("an IP address")?;
+        let wish = Wish {
+            bind_address: get("bind_address").optional("an IP address")?,
+            frontend_address: Some(get("frontend_address").text())
+                // StarRocks' way to write that nothing is set.
+                .filter(|text| !matches!(*text, "" | "0.0.0.0")),
+            priority_networks: get("priority_networks").networks()?,
+            by_name: match get("host_type").text() {
+                "FQDN" | "fqdn" => true,
+                "IP" | "ip" => false,
+                _ => return Err(get("host_type").wrong("IP or FQDN")),
+            },
+        };
+        let chosen = address::choose(&wish, machine)
+            .map_err(|refusal| get(refusal.key).refused(refusal.message, refusal.passing))?;
+        let bind_address = chosen.bind;
         let fallback = if bind_address.is_loopback() { "fast" } else { "lan" };
         let election_profile = match get("election_profile").or(fallback) {
             "fast" => ElectionProfile::Fast,
@@ -133,7 +165,8 @@ impl Config {
         let config = Self {
             meta_dir: get("meta_dir").text().into(),
             bind_address,
-            frontend_address: get("frontend_address").or(&bind_address.to_string()).to_owned(),
+            frontend_address: chosen.host,
+            trusted: Trusted::new(get("trusted_networks").networks()?, chosen.own),
             edit_log_port: get("edit_log_port").port()?,
             rpc_port: get("rpc_port").port()?,
             query_port: get("query_port").port()?,
@@ -144,6 +177,8 @@ impl Config {
                 .get(),
             query_mem_limit: get("query_mem_limit").parsed("a number of bytes")?,
             sys_log_level: get("sys_log_level").log_filter()?,
+            sys_log_dir: get("sys_log_dir").text().into(),
+            pid_dir: get("pid_dir").text().into(),
             snapshots: SnapshotConfig {
                 log_bytes: get("snapshot_log_bytes").parsed("a number of bytes")?,
                 log_entries: get("snapshot_log_entries").parsed("a number")?,
@@ -180,11 +215,35 @@ impl Config {
                 return Err(ConfigError {
                     source_name: source_name.to_owned(),
                     message: format!("{key} and {other} are both {port}; each needs its own port"),
+                    passing: false,
                 });
             }
         }
         Ok(())
     }
+}
+
+/// The value of a key, or its default, without looking at the others.
+///
+/// # Panics
+/// When there is no such key.
+pub fn text<'a>(settings: &'a Settings, key: &str) -> &'a str {
+    Value { key: keys::find(key), setting: settings.get(key) }.text()
+}
+
+/// The folders that start scripts hand on in the environment, as StarRocks' do. Any other source
+/// wins over them.
+pub fn from_scripts(variables: impl Iterator<Item = (String, String)>) -> Settings {
+    variables
+        .filter_map(|(name, value)| {
+            let key = match name.as_str() {
+                "LOG_DIR" => "sys_log_dir",
+                "PID_DIR" => "pid_dir",
+                _ => return None,
+            };
+            Some((key.to_owned(), Setting { value, source_name: name }))
+        })
+        .collect()
 }
 
 /// Settings from the environment, of which only `QUORATE_*` with the name of a key count.
@@ -203,9 +262,9 @@ struct Value<'a> {
     setting: Option<&'a Setting>,
 }
 
-impl Value<'_> {
-    fn text(&self) -> &str {
-        self.or(self.key.default)
+impl<'a> Value<'a> {
+    fn text(&self) -> &'a str {
+        self.setting.map_or(self.key.default, |setting| &setting.value)
     }
 
     fn or<'b>(&'b self, default: &'b str) -> &'b str {
@@ -214,6 +273,15 @@ impl Value<'_> {
 
     fn parsed<T: std::str::FromStr>(&self, expected: &str) -> Result<T, ConfigError> {
         self.text().parse().map_err(|_| self.wrong(expected))
+    }
+
+    fn optional<T: std::str::FromStr>(&self, expected: &str) -> Result<Option<T>, ConfigError> {
+        if self.text().is_empty() { Ok(None) } else { self.parsed(expected).map(Some) }
+    }
+
+    fn networks(&self) -> Result<Vec<Network>, ConfigError> {
+        let wrong = |_| self.wrong("networks as 10.1.3.0/24, apart by ';'");
+        networks::list(self.text()).map_err(wrong)
     }
 
     fn port(&self) -> Result<u16, ConfigError> {
@@ -231,12 +299,16 @@ impl Value<'_> {
     }
 
     fn wrong(&self, expected: &str) -> ConfigError {
-        ConfigError {
-            source_name: self
-                .setting
-                .map_or_else(|| "defaults".to_owned(), |setting| setting.source_name.clone()),
-            message: format!("{} is '{}', but takes {expected}", self.key.name, self.text()),
-        }
+        let message = format!("{} is '{}', but takes {expected}", self.key.name, self.text());
+        self.refused(message, false)
+    }
+
+    fn refused(&self, message: String, passing: bool) -> ConfigError {
+        let source_name = match self.setting {
+            Some(setting) => setting.source_name.clone(),
+            None => "defaults".to_owned(),
+        };
+        ConfigError { source_name, message, passing }
     }
 }
 
@@ -262,6 +334,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_network_or_host_type_is_named_with_its_key() {
+        for (key, value) in
+            [("priority_networks", "eth0"), ("trusted_networks", "all"), ("host_type", "DNS")]
+        {
+            let error = Config::from_settings(&settings(&[(key, value)])).unwrap_err();
+            assert!(error.message.contains(key) && error.message.contains(value), "{error}");
+        }
+        let error = Config::from_settings(&settings(&[("priority_networks", "192.0.2.255/32")]));
+        let error = error.unwrap_err();
+        assert_eq!(error.source_name, "test");
+        assert!(error.message.contains("127.0.0.1 (lo)"), "{error}");
+    }
+
+    #[test]
+    fn a_file_written_for_starrocks_means_no_address_by_all_addresses() {
+        let config = Config::from_settings(&settings(&[("frontend_address", "0.0.0.0")])).unwrap();
+        assert_eq!(config.frontend_address, "127.0.0.1");
+    }
+
+    #[test]
     fn two_services_cannot_share_a_port() {
         let error = Config::from_settings(&settings(&[("rpc_port", "9030")])).unwrap_err();
         assert!(error.message.contains("9030"), "{error}");
@@ -272,6 +364,8 @@ mod tests {
         let config = Config::from_settings(&Settings::new()).unwrap();
         assert_eq!((config.edit_log_port, config.http_port), (9010, 8030));
         assert_eq!(config.frontend_address, "127.0.0.1");
+        assert_eq!(config.bind_address.to_string(), "127.0.0.1");
+        assert!(config.trusted.networks().is_empty());
         assert_eq!(config.election_profile, ElectionProfile::Fast);
     }
 

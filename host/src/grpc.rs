@@ -21,6 +21,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::cluster::Cluster;
 use crate::cluster::modules::MODULE_BYTES_MAX;
+use crate::config::networks::Trusted;
 use crate::proto::client::client_server::{Client as Service, ClientServer};
 use crate::proto::client::{
     Acknowledgement, ExecuteRequest, ExecuteResponse, InstallModuleRequest, InstallModuleResponse,
@@ -58,6 +59,7 @@ pub async fn serve(
     backend: Arc<dyn Backend>,
     cluster: Cluster,
     backups: Backups,
+    trusted: Trusted,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -67,8 +69,8 @@ pub async fn serve(
         .build_v1()
         .expect("the descriptor set was made by our own build");
     let subscriptions = Subscriptions::new(cluster.machine().clone(), stop.clone());
-    let door = ClientServer::new(FrontDoor { sessions, backend, cluster, backups, subscriptions })
-        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let door = FrontDoor { sessions, backend, cluster, backups, subscriptions, trusted };
+    let door = ClientServer::new(door).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let draining = async move {
         stop.cancelled().await;
         // Ends the streams of those who watch; they would keep the server otherwise.
@@ -95,6 +97,7 @@ pub struct FrontDoor {
     cluster: Cluster,
     backups: Backups,
     subscriptions: Subscriptions,
+    trusted: Trusted,
 }
 
 #[tonic::async_trait]
@@ -193,11 +196,12 @@ impl Service for FrontDoor {
 }
 
 impl FrontDoor {
-    /// There are no users yet, so only this machine is trusted.
+    /// There are no users yet, so it depends on where a client is.
     fn check_peer(&self, peer: Option<SocketAddr>) -> Result<(), Status> {
         match peer {
-            Some(peer) if !peer.ip().is_loopback() => Err(Status::unauthenticated(format!(
-                "{peer} is not on this machine; this version has no users and accepts only loopback"
+            Some(peer) if !self.trusted.admits(peer.ip()) => Err(Status::unauthenticated(format!(
+                "{} is neither this machine nor in this frontend's trusted_networks",
+                peer.ip()
             ))),
             _ => Ok(()),
         }

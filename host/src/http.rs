@@ -37,10 +37,10 @@ pub struct Door {
     /// The log.
     pub log: Log,
     /// Cancelled when no new client should come.
-    pub draining: CancellationToken,
+    pub leaving: CancellationToken,
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop. Readiness ends with `leaving`, before this does.
 ///
 /// # Errors
 /// When the listener fails.
@@ -64,7 +64,7 @@ pub async fn serve(
 impl Door {
     /// Why clients should not come here now.
     fn not_ready(&self) -> Option<String> {
-        if self.draining.is_cancelled() {
+        if self.leaving.is_cancelled() {
             return Some("shutting down".to_owned());
         }
         let status = self.cluster.status();

@@ -4,7 +4,7 @@
 //!
 //! 1. Entering: greeting, the client's answer, perhaps a change of the authentication method.
 //!    Ten seconds, small packets only. Until there are accounts, `root` enters without a password,
-//!    and from a loopback address only.
+//!    and from this machine or a trusted network only.
 //! 2. Commands, one at a time. While a statement runs the socket is watched: a client that goes
 //!    away cancels it. Results go out in pieces of 64 KiB, each of which the client must take
 //!    within `net_write_timeout`.
@@ -36,7 +36,7 @@ mod statement;
 mod tests;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::networks::Trusted;
 use crate::session::Sessions;
 
 /// How long to wait before accepting again, after accepting failed: most likely the process is
@@ -56,7 +57,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Then it accepts nobody any more, idle clients get error 1053, and statements that are running
 /// are answered first. Returns when the last connection is closed; dropping the future closes all
 /// at once.
-pub async fn serve(listener: TcpListener, sessions: Arc<Sessions>, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    sessions: Arc<Sessions>,
+    trusted: Trusted,
+    shutdown: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -64,7 +70,10 @@ pub async fn serve(listener: TcpListener, sessions: Arc<Sessions>, shutdown: Can
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => report(ended),
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(stream, peer, &sessions, &shutdown, &mut connections),
+                Ok((stream, peer)) => {
+                    let peer = Peer { address: peer.ip(), trusted: trusted.admits(peer.ip()) };
+                    admit(stream, peer, &sessions, &shutdown, &mut connections);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -84,16 +93,24 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// Where a client is.
+#[derive(Clone, Copy)]
+struct Peer {
+    address: IpAddr,
+    /// It may come in from there.
+    trusted: bool,
+}
+
 fn admit(
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     sessions: &Arc<Sessions>,
     shutdown: &CancellationToken,
     connections: &mut JoinSet<()>,
 ) {
-    match sessions.open(peer.ip().to_canonical().to_string()) {
+    match sessions.open(peer.address.to_canonical().to_string()) {
         Ok(session) => {
-            connections.spawn(connection::run(stream, peer.ip(), session, shutdown.clone()));
+            connections.spawn(connection::run(stream, peer, session, shutdown.clone()));
         }
         Err(failure) => refuse(stream, &failure),
     }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod backend;
+mod enter;
 mod error;
 mod handover;
 mod listeners;
@@ -15,6 +16,7 @@ mod tuning;
 
 pub use apply::Gated;
 pub use backend::Services;
+pub use enter::{running, user};
 pub use error::{Ending, StartError};
 pub use start::{Frontend, StartOptions};
 pub use tuning::SetLogLevel;

@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod cluster;
+pub mod daemon;
 pub mod endurance;
 pub mod files;
 mod mariadb;
@@ -10,6 +11,7 @@ pub mod sim;
 mod wait;
 
 pub use cluster::Cluster;
+pub use daemon::{Daemon, Ended};
 pub use mariadb::{Mariadb, Output};
 pub use process::{Frontend, binary, free_ports};
 pub use wait::{eventually, eventually_async};

@@ -5,6 +5,7 @@ use std::process::Command;
 /// Runs statements on one frontend, each call with a connection of its own.
 #[derive(Clone)]
 pub struct Mariadb {
+    host: String,
     port: u16,
 }
 
@@ -18,7 +19,12 @@ pub struct Output {
 impl Mariadb {
     /// A client of the frontend with that MySQL port.
     pub fn new(port: u16) -> Self {
-        Self { port }
+        Self::at("127.0.0.1", port)
+    }
+
+    /// A client of the frontend at that address and MySQL port.
+    pub fn at(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port }
     }
 
     /// Runs statements and gives their rows, or the client's error text.
@@ -30,7 +36,7 @@ impl Mariadb {
     /// When there is no `mariadb` client on this machine.
     pub fn run(&self, statements: &str) -> Result<Output, String> {
         let output = Command::new("mariadb")
-            .args(["--no-defaults", "-h", "127.0.0.1", "-u", "root", "--batch", "--raw"])
+            .args(["--no-defaults", "-h", &self.host, "-u", "root", "--batch", "--raw"])
             .args(["--connect-timeout=5", "-P", &self.port.to_string(), "-e", statements])
             .output()
             .expect("the mariadb client is installed: `make setup` does it");

@@ -25,10 +25,10 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// A frontend that has not stopped after this time is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most frontends of a development cluster.
+/// Most frontends of a development cluster, and most observers beside them.
 const FRONTENDS_MAX: u16 = 9;
 /// Room for the ports of all of them.
-const BASE_PORT_MAX: u16 = u16::MAX - 4 * FRONTENDS_MAX;
+const BASE_PORT_MAX: u16 = u16::MAX - 8 * FRONTENDS_MAX;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -36,6 +36,10 @@ pub struct Arguments {
     #[arg(long, default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(FRONTENDS_MAX)))]
     frontends: u16,
+    /// How many observers beside them
+    #[arg(long, default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=i64::from(FRONTENDS_MAX)))]
+    observers: u16,
     /// Where their data and logs are kept
     #[arg(long, default_value = ".quorate")]
     dir: PathBuf,
@@ -56,6 +60,7 @@ struct Member {
     number: u16,
     dir: PathBuf,
     ports: [u16; 4],
+    observes: bool,
     child: Option<Child>,
 }
 
@@ -64,8 +69,9 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     if arguments.reset {
         reset(&arguments.dir).map_err(|error| Exit::new(exit::USAGE, error))?;
     }
-    let mut members: Vec<Member> =
-        (0..arguments.frontends).map(|index| Member::new(&arguments, index)).collect();
+    let mut members: Vec<Member> = (0..arguments.frontends + arguments.observers)
+        .map(|index| Member::new(&arguments, index))
+        .collect();
     let progress = ProgressBar::new_spinner().with_message("starting frontends");
     progress.enable_steady_tick(LOOK_INTERVAL);
     let helper = members[0].address();
@@ -121,7 +127,8 @@ impl Member {
             None => [9010, 9020, 9030, 8030].map(|port| port + index),
         };
         let number = index + 1;
-        Self { number, dir: arguments.dir.join(format!("fe{number}")), ports, child: None }
+        let dir = arguments.dir.join(format!("fe{number}"));
+        Self { number, dir, ports, observes: index >= arguments.frontends, child: None }
     }
 
     fn address(&self) -> String {
@@ -237,7 +244,8 @@ async fn look(members: &[Member]) -> anyhow::Result<Result<Rows, String>> {
             (0..frontends.rows.len()).find(|row| cell(*row, "EditLogPort") == Some(port.clone()));
         match known {
             None => {
-                let add = format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", member.address());
+                let kind = if member.observes { "OBSERVER" } else { "FOLLOWER" };
+                let add = format!("ALTER SYSTEM ADD {kind} \"{}\"", member.address());
                 execute(&mut client, &add, STATEMENT_TIMEOUT).await?;
             }
             Some(row) => {
@@ -295,7 +303,7 @@ async fn stop_all(members: &mut [Member]) {
 
 /// Removes the data of an earlier run, and nothing else.
 fn reset(dir: &Path) -> anyhow::Result<()> {
-    for number in 1..=FRONTENDS_MAX {
+    for number in 1..=2 * FRONTENDS_MAX {
         let member = dir.join(format!("fe{number}"));
         if member.join("fe.pid").exists() {
             std::fs::remove_dir_all(&member)

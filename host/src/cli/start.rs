@@ -1,33 +1,37 @@
 //! `quorate start`: one frontend.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
-use clap::Args;
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
-use super::{Exit, exit, table};
+use super::daemon::Starter;
+use super::settings::Source;
+use super::{Exit, exit, log, table};
 use crate::cluster::Surroundings;
-use crate::config::{self, Config, Live, Settings};
-use crate::server::{Ending, Frontend, SetLogLevel, StartOptions};
+use crate::config::{Config, ConfigError, Live, Setting};
+use crate::server::{Ending, Frontend, StartOptions};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Configuration file with lines of key = value
-    #[arg(long, env = "QUORATE_CONF")]
-    conf: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: Source,
     /// Frontends to join through, as host:edit_log_port; needed at the first start only
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, env = "QUORATE_HELPER", value_delimiter = ',', value_name = "HOST:PORT")]
     helper: Vec<String>,
+    /// Run in the background; returns once the frontend serves, or tells why it does not
+    #[arg(long)]
+    pub daemon: bool,
+    /// Be known to the others by address or by this machine's name; as the key host_type
+    #[arg(long, visible_alias = "host_type", value_name = "IP|FQDN", ignore_case = true)]
+    host_type: Option<HostType>,
     /// Component file of the first module of a new cluster, instead of the catalog
     #[arg(long)]
     module: Option<PathBuf>,
-    /// A configuration key and its value, as key=value; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
     /// Stop when standard input is closed
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -37,45 +41,91 @@ pub struct Arguments {
     /// What names this machine, instead of what the system says: for tests
     #[arg(long, hide = true)]
     machine_id: Option<String>,
+    /// Standard input is a socket to the process that started this one in the background
+    #[arg(long, hide = true, conflicts_with_all = ["stop_with_stdin", "daemon"])]
+    pub started_as_daemon: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum HostType {
+    Ip,
+    Fqdn,
+}
+
+/// What ends a frontend: `stop` in order, `hurry` without waiting for statements.
+#[derive(Clone, Default)]
+struct Stops {
+    stop: CancellationToken,
+    hurry: CancellationToken,
+}
+
+impl Stops {
+    fn hurry(&self) {
+        self.stop.cancel();
+        self.hurry.cancel();
+    }
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
-    let (config, warnings) =
-        configuration(&arguments).map_err(|error| Exit::new(exit::USAGE, error))?;
-    let set_log_level = start_log(&config).map_err(|error| Exit::new(exit::USAGE, error))?;
+    let is_daemon = arguments.started_as_daemon;
+    let mut starter = Starter::attach(is_daemon)?;
+    let ended = serve(arguments, &mut starter).await;
+    if let (true, Err(exit)) = (is_daemon, &ended) {
+        tracing::error!("{:#}", exit.error);
+        starter.failed(&format!("{:#}", exit.error));
+    }
+    ended
+}
+
+async fn serve(arguments: Arguments, starter: &mut Starter) -> Result<(), Exit> {
+    let (config, warnings) = configuration(&arguments)?;
+    let set_log_level = log::start(&config).map_err(|error| Exit::new(exit::USAGE, error))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let stop = CancellationToken::new();
-    tokio::spawn(wait_for_stop(stop.clone(), arguments.stop_with_stdin));
+    let stops = Stops::default();
+    tokio::spawn(wait_for_stop(stops.clone(), arguments.stop_with_stdin));
+    let (progress, waits) = watch::channel(String::new());
     let options = StartOptions {
         surroundings: Some(surroundings(&arguments, &config)),
         config,
         helpers: arguments.helper,
         module: arguments.module,
         set_log_level: Some(set_log_level),
+        progress,
     };
     let frontend = tokio::select! {
-        started = Frontend::start(options, stop.clone()) => {
+        started = Frontend::start(options, stops.stop.clone()) => {
             started.map_err(|error| Exit::new(exit::code(error.ending()), error))?
         }
-        () = stop.cancelled() => return Ok(()),
+        () = starter.relay(waits) => return Ok(()),
+        () = stops.stop.cancelled() => return Ok(()),
     };
     let identity = frontend.identity();
-    tracing::info!("frontend {} of cluster {} serves", identity.node, identity.cluster);
+    let name = format!("frontend {} of cluster {}", identity.node, identity.cluster);
+    tracing::info!("{name} serves");
+    let told = async {
+        starter.enters(&format!("{name} has joined and waits for the cluster's state"));
+        frontend.usable().await;
+        starter.serves(&name);
+        std::future::pending::<()>().await;
+    };
     let failed = tokio::select! {
-        () = stop.cancelled() => None,
+        () = told => None,
+        () = stops.stop.cancelled() => None,
         reason = frontend.failed() => Some(reason),
     };
     match failed {
         None => {
             tracing::info!("stopping");
-            frontend.stop().await;
+            frontend.stop(&stops.hurry).await;
+            tracing::info!("stopped");
             Ok(())
         }
         // Nothing failed: its clients may finish.
         Some((ending @ (Ending::Expelled | Ending::Usage), reason)) => {
-            frontend.stop().await;
+            frontend.stop(&stops.hurry).await;
             Err(Exit::new(exit::code(ending), anyhow!(reason)))
         }
         // What failed cannot be trusted to end in order; what is acknowledged is on disk.
@@ -86,43 +136,29 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     }
 }
 
-fn configuration(arguments: &Arguments) -> anyhow::Result<(Config, Vec<String>)> {
-    let mut settings = Settings::new();
-    let mut warnings = Vec::new();
-    if let Some(path) = &arguments.conf {
-        (settings, warnings) = read_file(path)?;
+/// The configuration that the arguments lead to, and what is odd about it.
+pub fn configuration(arguments: &Arguments) -> Result<(Config, Vec<String>), Exit> {
+    let (mut settings, warnings) =
+        arguments.source.read().map_err(|error| Exit::new(exit::USAGE, error))?;
+    if let Some(host_type) = arguments.host_type {
+        let value = match host_type {
+            HostType::Ip => "IP",
+            HostType::Fqdn => "FQDN",
+        };
+        let (value, source_name) = (value.to_owned(), "--host_type".to_owned());
+        settings.insert("host_type".to_owned(), Setting { value, source_name });
     }
-    settings.extend(config::from_environment(std::env::vars()));
-    for flag in &arguments.settings {
-        let (parsed, unknown) = config::parse("--set", flag)?;
-        if let Some(unknown) = unknown.first() {
-            return Err(anyhow!("{unknown}"));
-        }
-        settings.extend(parsed);
+    let mut config = Config::from_settings(&settings).map_err(unusable)?;
+    let in_background = arguments.daemon || arguments.started_as_daemon;
+    if in_background && config.sys_log_dir.as_os_str().is_empty() {
+        config.sys_log_dir = PathBuf::from(log::FOLDER);
     }
-    Ok((Config::from_settings(&settings)?, warnings))
+    Ok((config, warnings))
 }
 
-fn read_file(path: &Path) -> anyhow::Result<(Settings, Vec<String>)> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    Ok(config::parse(&path.display().to_string(), &text)?)
-}
-
-/// Starts the program's log, and gives what changes its level later.
-fn start_log(config: &Config) -> anyhow::Result<SetLogLevel> {
-    let filter = EnvFilter::try_new(&config.sys_log_level)
-        .with_context(|| format!("sys_log_level is '{}'", config.sys_log_level))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_filter_reloading();
-    let handle = log.reload_handle();
-    log.try_init().map_err(|error| anyhow!("start the log: {error}"))?;
-    Ok(Arc::new(move |level| {
-        let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
-        handle.reload(filter).map_err(|error| error.to_string())
-    }))
+fn unusable(error: ConfigError) -> Exit {
+    let code = if error.passing { exit::FAILED } else { exit::USAGE };
+    Exit::new(code, error)
 }
 
 /// This machine, or what a test makes of it.
@@ -139,11 +175,14 @@ fn surroundings(arguments: &Arguments, config: &Config) -> Surroundings {
     surroundings
 }
 
-/// Cancels `stop` at the first signal; the second one ends the process at once.
-async fn wait_for_stop(stop: CancellationToken, with_stdin: bool) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+/// Ends the frontend at the first signal: SIGUSR1 lets statements end, SIGTERM and SIGINT do not
+/// wait for long ones. One of these two more and it hurries, another and the process ends at once.
+async fn wait_for_stop(stops: Stops, with_stdin: bool) {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut leave)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::user_defined1()),
+    ) else {
         table::complain("quorate: signals cannot be received");
         return;
     };
@@ -159,12 +198,19 @@ async fn wait_for_stop(stop: CancellationToken, with_stdin: bool) {
         });
         let _ = wait.await;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = stdin_closed => {}
+    tokio::pin!(stdin_closed);
+    let mut open = true;
+    while !stops.hurry.is_cancelled() {
+        tokio::select! {
+            _ = terminate.recv() => stops.hurry(),
+            _ = interrupt.recv() => stops.hurry(),
+            _ = leave.recv() => stops.stop.cancel(),
+            () = &mut stdin_closed, if open => {
+                open = false;
+                stops.hurry();
+            }
+        }
     }
-    stop.cancel();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

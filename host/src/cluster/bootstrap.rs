@@ -4,6 +4,7 @@
 //! proposes what is missing whenever it leads and finds it missing. A joining frontend writes
 //! nothing until the cluster has told it who it is.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use quorate_wire::Failure;
@@ -14,7 +15,7 @@ use tonic::transport::Endpoint;
 
 use super::{Cluster, Surroundings, VERSION, command_deadline, modules};
 use crate::proto::cluster::cluster_client::ClusterClient;
-use crate::proto::cluster::{JoinRequest, join_response::Answer};
+use crate::proto::cluster::{JoinRequest, Membership, join_response::Answer};
 use crate::storage::Identity;
 use crate::types::{ClusterId, Frontend, FrontendKind, Generation, HostCommand, NodeId};
 
@@ -22,13 +23,15 @@ use crate::types::{ClusterId, Frontend, FrontendKind, Generation, HostCommand, N
 const JOIN_INTERVAL: Duration = Duration::from_millis(250);
 /// A helper that does not answer in this time is passed over.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A helper that does not confirm an identity in this time is passed over.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at a state that is not founded yet.
 const FOUND_INTERVAL: Duration = Duration::from_millis(20);
 /// A refusal ends a start only when it comes so many times in a row: a clock may seem to be off
 /// because one request took long.
 const REFUSALS_MAX: u32 = 3;
-/// How often a waiting frontend says so.
-const SAY_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a waiting frontend says so, if nothing changes.
+const SAY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The founder's id.
 pub const FOUNDER: NodeId = NodeId(1);
@@ -47,8 +50,28 @@ pub fn founder(random: u64) -> Identity {
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     /// A helper's address is not one.
-    #[error("helper '{0}' is not of the form host:port")]
+    #[error("helper's format seems was wrong [{0}], eg. host:port,host:port")]
     Address(String),
+    /// A helper is the frontend that needs it.
+    #[error(
+        "Do not specify the helper node to FE itself. Please specify it to the existing running \
+         Leader or Follower FE (helper {0} is this frontend)"
+    )]
+    Itself(String),
+    /// No helper is a frontend, and none is silent, which might become one.
+    #[error(
+        "helper {0} answers, but not as a frontend does; name the edit_log_port (9010, if nothing \
+         else was set) of a running Leader or Follower"
+    )]
+    Foreign(String),
+    /// The cluster does not know the data directory as this frontend's.
+    #[error("helper {helper} does not take this frontend's data directory: {reason}")]
+    Refused {
+        /// Which.
+        helper: String,
+        /// Why.
+        reason: String,
+    },
     /// What the cluster answered cannot be used.
     #[error("helper {helper} answered {answer}")]
     Answer {
@@ -72,40 +95,38 @@ pub enum JoinError {
     Stopped,
 }
 
-/// Checks the helpers' addresses.
+/// Checks the helpers' addresses, for the frontend that is to ask them.
 ///
 /// # Errors
-/// The first one that is none.
-pub fn check(helpers: &[String]) -> Result<(), JoinError> {
-    helpers.iter().try_for_each(|helper| endpoint(helper).map(|_| ()))
+/// The first one that is none, or is this frontend's own.
+pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
+    helpers.iter().try_for_each(|helper| {
+        endpoint(helper)?;
+        if helper.eq_ignore_ascii_case(&frontend.address()) {
+            return Err(JoinError::Itself(helper.clone()));
+        }
+        Ok(())
+    })
 }
 
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
-/// first both work.
+/// first both work. `tell` is told what is waited for.
 ///
 /// # Errors
-/// A helper address that is none, an answer that makes no sense, a refusal, or the stop signal.
+/// Helpers that are no frontends, an answer that makes no sense, a refusal, or the stop signal.
 pub async fn join(
     helpers: &[String],
     frontend: &Frontend,
     surroundings: &Surroundings,
+    tell: &(impl Fn(&str) + Sync),
     stop: &CancellationToken,
 ) -> Result<Joined, JoinError> {
-    let request = JoinRequest {
-        host: frontend.host.clone(),
-        edit_log_port: u32::from(frontend.edit_log_port),
-        query_port: u32::from(frontend.ports.query),
-        rpc_port: u32::from(frontend.ports.rpc),
-        http_port: u32::from(frontend.ports.http),
-        version: VERSION.to_owned(),
-        machine: surroundings.machine.clone(),
-        clock_us: 0,
-    };
-    let mut said: Option<Instant> = None;
+    let request = request(frontend, surroundings);
+    let mut said: Option<(Instant, String)> = None;
     let mut refusals = 0;
     loop {
         let mut reasons = Vec::new();
-        let mut refused = None;
+        let (mut foreign, mut refused) = (None, None);
         for helper in helpers {
             let endpoint = endpoint(helper)?;
             let asked = tokio::select! {
@@ -113,27 +134,32 @@ pub async fn join(
                 asked = ask(endpoint, request.clone(), surroundings) => asked,
             };
             match asked {
-                Ok(Some(answer)) => return joined(helper, answer),
-                Ok(None) => reasons.push(format!(
-                    "{helper} does not know {}; run ALTER SYSTEM ADD FOLLOWER \"{}\" there",
-                    frontend.address(),
-                    frontend.address()
+                Asked::Member(answer) => return joined(helper, answer),
+                Asked::Unregistered => reasons.push(format!(
+                    "{helper} does not know {address}; run ALTER SYSTEM ADD FOLLOWER \"{address}\" \
+                     (or ADD OBSERVER) there",
+                    address = frontend.address()
                 )),
-                Err(Unanswered::Failed(reason)) => reasons.push(format!("{helper}: {reason}")),
-                Err(Unanswered::Refused(reason)) => {
+                Asked::Foreign => foreign = Some(JoinError::Foreign(helper.clone())),
+                Asked::Silent(reason) => reasons.push(format!("{helper}: {reason}")),
+                Asked::Refused(reason) => {
                     reasons.push(format!("{helper}: {reason}"));
                     let (helper, address) = (helper.clone(), frontend.address());
                     refused = Some(JoinError::Inadmissible { helper, address, reason });
                 }
             }
         }
+        if let Some(error) = foreign.filter(|_| reasons.is_empty()) {
+            return Err(error);
+        }
         refusals = if refused.is_some() { refusals + 1 } else { 0 };
         if let Some(refused) = refused.filter(|_| refusals >= REFUSALS_MAX) {
             return Err(refused);
         }
-        if said.is_none_or(|at| at.elapsed() >= SAY_INTERVAL) {
-            said = Some(Instant::now());
-            tracing::info!("waiting to join: {}", reasons.join("; "));
+        let waiting = format!("waiting to join: {}", reasons.join("; "));
+        if said.as_ref().is_none_or(|(at, what)| *what != waiting || at.elapsed() >= SAY_INTERVAL) {
+            tell(&waiting);
+            said = Some((Instant::now(), waiting));
         }
         tokio::select! {
             () = stop.cancelled() => return Err(JoinError::Stopped),
@@ -152,33 +178,88 @@ pub(super) fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     Ok(endpoint.connect_timeout(JOIN_TIMEOUT).timeout(JOIN_TIMEOUT))
 }
 
-/// Why a helper did not say whether it knows this frontend.
-enum Unanswered {
-    /// It may next time.
-    Failed(String),
-    /// Something has to be mended first.
-    Refused(String),
+fn request(frontend: &Frontend, surroundings: &Surroundings) -> JoinRequest {
+    JoinRequest {
+        host: frontend.host.clone(),
+        edit_log_port: u32::from(frontend.edit_log_port),
+        query_port: u32::from(frontend.ports.query),
+        rpc_port: u32::from(frontend.ports.rpc),
+        http_port: u32::from(frontend.ports.http),
+        version: VERSION.to_owned(),
+        machine: surroundings.machine.clone(),
+        clock_us: 0,
+        known: None,
+    }
 }
 
-async fn ask(
-    endpoint: Endpoint,
-    mut request: JoinRequest,
-    surroundings: &Surroundings,
-) -> Result<Option<crate::proto::cluster::Membership>, Unanswered> {
-    let failed = |reason: &str| Unanswered::Failed(reason.to_owned());
-    let channel = endpoint.connect().await.map_err(|_| failed("not reachable"))?;
+/// What came of asking a helper.
+enum Asked {
+    Member(Membership),
+    Unregistered,
+    /// It knows better.
+    Refused(String),
+    /// It speaks, but another language.
+    Foreign,
+    Silent(String),
+}
+
+async fn ask(endpoint: Endpoint, mut request: JoinRequest, surroundings: &Surroundings) -> Asked {
+    let Ok(channel) = endpoint.connect().await else {
+        return Asked::Silent("not reachable".to_owned());
+    };
     request.clock_us = (surroundings.clock)().max(0).cast_unsigned();
-    match ClusterClient::new(channel).join(request).await {
-        Ok(response) => match response.into_inner().answer {
-            Some(Answer::Member(member)) => Ok(Some(member)),
-            Some(Answer::Unregistered(_)) => Ok(None),
-            None => Err(failed("an empty answer")),
-        },
-        Err(status) if status.code() == Code::FailedPrecondition => {
-            Err(Unanswered::Refused(status.message().to_owned()))
+    let status = match ClusterClient::new(channel).join(request).await {
+        Ok(response) => {
+            return match response.into_inner().answer {
+                Some(Answer::Member(member)) => Asked::Member(member),
+                Some(Answer::Unregistered(_)) => Asked::Unregistered,
+                None => Asked::Silent("an empty answer".to_owned()),
+            };
         }
-        Err(status) => Err(failed(status.message())),
+        Err(status) => status,
+    };
+    match status.code() {
+        Code::FailedPrecondition => Asked::Refused(status.message().to_owned()),
+        Code::Unimplemented => Asked::Foreign,
+        // What a connection comes to that is none of gRPC; a timeout or a reset has other codes.
+        Code::Internal | Code::Unknown if status.source().is_some() => Asked::Foreign,
+        _ => Asked::Silent(status.message().to_owned()),
     }
+}
+
+/// At a later start: asks the helpers, once, whether the cluster knows `identity` as this
+/// frontend's. The first one that knows decides; if none can be asked, the identity is believed, so
+/// that a whole cluster can start at once.
+///
+/// # Errors
+/// [`JoinError::Refused`], or an address that is none.
+pub async fn confirm(
+    helpers: &[String],
+    frontend: &Frontend,
+    identity: &Identity,
+    surroundings: &Surroundings,
+) -> Result<(), JoinError> {
+    let known = Membership {
+        cluster: identity.cluster.0,
+        generation: identity.generation.0,
+        node: identity.node.0,
+        kind: identity.kind.name().to_owned(),
+        members: Vec::new(),
+    };
+    for helper in helpers {
+        let endpoint = endpoint(helper)?.timeout(CONFIRM_TIMEOUT).connect_timeout(CONFIRM_TIMEOUT);
+        let request = JoinRequest { known: Some(known.clone()), ..request(frontend, surroundings) };
+        match ask(endpoint, request, surroundings).await {
+            Asked::Member(_) => return Ok(()),
+            Asked::Refused(reason) => {
+                return Err(JoinError::Refused { helper: helper.clone(), reason });
+            }
+            Asked::Unregistered | Asked::Foreign | Asked::Silent(_) => {
+                tracing::warn!("helper {helper} could not be asked; it is not needed any more");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a cluster tells a frontend that it takes in.
@@ -190,7 +271,7 @@ pub struct Joined {
     pub members: Vec<(NodeId, String)>,
 }
 
-fn joined(helper: &str, member: crate::proto::cluster::Membership) -> Result<Joined, JoinError> {
+fn joined(helper: &str, member: Membership) -> Result<Joined, JoinError> {
     let kind = match member.kind.as_str() {
         "FOLLOWER" => FrontendKind::Follower,
         "OBSERVER" => FrontendKind::Observer,
@@ -257,6 +338,20 @@ mod tests {
             assert!(matches!(endpoint(helper), Err(JoinError::Address(_))), "{helper}");
         }
         assert!(endpoint("127.0.0.1:9010").is_ok());
+    }
+
+    #[test]
+    fn a_frontend_is_no_helper_of_its_own() {
+        let own = Frontend::new(FrontendKind::Follower, "Fe1.example", 9010);
+        for (helper, text) in [
+            ("fe1.example:9010", "Do not specify the helper node to FE itself"),
+            ("fe2.example", "helper's format seems was wrong [fe2.example], eg. host:port"),
+        ] {
+            let error = check(&["fe1.example:9011".to_owned(), helper.to_owned()], &own);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+        assert!(check(&["fe2.example:9010".to_owned()], &own).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::admission::Newcomer;
 use super::status::Offset;
-use super::{Cluster, command_deadline, standing};
+use super::{Cluster, command_deadline, confirm, standing};
 use crate::proto::cluster::cluster_server::{Cluster as Service, ClusterServer};
 use crate::proto::cluster::{
     AnnounceRequest, AnnounceResponse, JoinRequest, JoinResponse, Member, Membership,
@@ -38,6 +38,11 @@ impl Service for Answering {
             rpc: port(request.rpc_port)?,
             http: port(request.http_port)?,
         };
+        if let Some(member) = request.known {
+            confirm::compare(&self.0, &member, &request.host, edit_log_port)
+                .map_err(Status::failed_precondition)?;
+            return Ok(Response::new(JoinResponse { answer: Some(Answer::Member(member)) }));
+        }
         let view = self.0.machine().view();
         let known = view.frontends().into_iter().find(|(_, frontend)| {
             frontend.host == request.host && frontend.edit_log_port == edit_log_port

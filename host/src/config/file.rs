@@ -20,7 +20,11 @@ pub fn parse(name: &str, text: &str) -> Result<(Settings, Vec<String>), ConfigEr
             continue;
         }
         let source_name = format!("{name}:{}", number + 1);
-        let wrong = |message: String| ConfigError { source_name: source_name.clone(), message };
+        let wrong = |message: String| ConfigError {
+            source_name: source_name.clone(),
+            message,
+            passing: false,
+        };
         let (key, value) = line
             .split_once('=')
             .map(|(key, value)| (key.trim(), value.trim()))
@@ -48,6 +52,40 @@ pub fn parse(name: &str, text: &str) -> Result<(Settings, Vec<String>), ConfigEr
         }
     }
     Ok((settings, warnings))
+}
+
+/// Puts the value of `NAME` in the environment in the place of each `${NAME}`, as StarRocks does.
+///
+/// # Errors
+/// The first name that the environment has not.
+pub fn expand(
+    settings: &mut Settings,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(), ConfigError> {
+    for (key, setting) in settings {
+        let mut rest = setting.value.as_str();
+        let mut value = String::new();
+        while let Some((before, name, after)) = variable(rest) {
+            let found = environment(name).ok_or_else(|| ConfigError {
+                source_name: setting.source_name.clone(),
+                message: format!("{key} names ${{{name}}}, which the environment has not"),
+                passing: false,
+            })?;
+            value.push_str(before);
+            value.push_str(&found);
+            rest = after;
+        }
+        value.push_str(rest);
+        setting.value = value;
+    }
+    Ok(())
+}
+
+/// The first `${NAME}` of a text, with what is before and after it.
+fn variable(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once("${")?;
+    let (name, after) = rest.split_once('}')?;
+    Some((before, name, after))
 }
 
 fn is_key(text: &str) -> bool {
@@ -81,6 +119,19 @@ mod tests {
         assert_eq!(settings.keys().collect::<Vec<_>>(), ["max_bdbje_clock_delta_ms"]);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].contains("ADMIN SET FRONTEND CONFIG"), "{}", warnings[0]);
+    }
+
+    #[test]
+    fn variables_of_the_environment_are_put_in_once_and_unknown_ones_named() {
+        let text = "meta_dir = ${A}/x/${B}\nsys_log_dir = ${open\npid_dir = $A}";
+        let (mut settings, _) = parse("fe.conf", text).unwrap();
+        let error = expand(&mut settings.clone(), |_| None).unwrap_err();
+        assert_eq!(error.source_name, "fe.conf:1");
+        assert!(error.message.contains("${A}"), "{error}");
+        expand(&mut settings, |name| Some(format!("<{name}${{A}}>"))).unwrap();
+        assert_eq!(settings["meta_dir"].value, "<A${A}>/x/<B${A}>");
+        assert_eq!(settings["sys_log_dir"].value, "${open");
+        assert_eq!(settings["pid_dir"].value, "$A}");
     }
 
     #[test]

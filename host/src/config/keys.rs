@@ -98,8 +98,11 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 /// All keys, in the order of `--help`.
 pub const KEYS: &[Key] = &[
     key("meta_dir", "meta", "data directory"),
-    key("bind_address", "127.0.0.1", "address that every port binds to"),
+    key("priority_networks", "", "networks, as 10.1.3.0/24;10.1.4.0/24, of this one's address"),
     key("frontend_address", "", "host under which others reach this frontend"),
+    key("host_type", "IP", "IP or FQDN: be known by address or by this machine's name"),
+    key("bind_address", "", "address that every port binds to"),
+    key("trusted_networks", "", "networks whose clients may come in, as root; else this machine"),
     key("edit_log_port", "9010", "port for the other frontends").int(),
     key("rpc_port", "9020", "gRPC port for clients").int(),
     key("query_port", "9030", "MySQL port").int(),
@@ -107,8 +110,9 @@ pub const KEYS: &[Key] = &[
     key("election_profile", "", "timing of elections: fast, lan or wan"),
     key("qe_max_connection", "4096", "most client sessions at once").int().running(),
     key("query_mem_limit", "268435456", "most bytes that one SELECT may take").long().running(),
-    key("sys_log_level", "info,openraft=warn", "what goes to standard error: a log filter")
-        .running(),
+    key("sys_log_level", "info,openraft=warn", "what goes to the log: a filter").running(),
+    key("sys_log_dir", "", "where the log is a file, fe.log; else standard error"),
+    key("pid_dir", "", "where a file fe.pid tells the process's id"),
     key("snapshot_log_bytes", "268435456", "bytes of log after which a snapshot is taken")
         .long()
         .running(),

@@ -1,7 +1,6 @@
 //! The phases of one connection.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -10,6 +9,7 @@ use quorate_wire::Failure;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::mysql::Peer;
 use crate::mysql::channel::{Broken, Channel};
 use crate::mysql::command::Command;
 use crate::mysql::handshake::{self, Credentials, Scramble};
@@ -27,7 +27,7 @@ pub(super) struct Connection {
     pub session: Session,
     pub capabilities: CapabilityFlags,
     pub bindings: BTreeMap<u32, Binding>,
-    pub peer: IpAddr,
+    pub peer: Peer,
     pub scramble: Scramble,
 }
 
@@ -62,7 +62,7 @@ impl From<Broken> for End {
 /// Serves one client until it leaves, is killed, or the server shuts down.
 pub(super) async fn run(
     stream: TcpStream,
-    peer: IpAddr,
+    peer: Peer,
     session: Session,
     shutdown: CancellationToken,
 ) {
@@ -120,7 +120,13 @@ impl Connection {
             response = channel.read().await?.to_vec();
         }
         if let Err(failure) = handshake::admit(&user, &response, self.peer) {
-            tracing::warn!(%user, peer = %self.peer, "access denied");
+            tracing::warn!(
+                %user,
+                peer = %self.peer.address,
+                trusted = self.peer.trusted,
+                "access denied: only root may come in, without a password, from this machine or \
+                 from trusted_networks"
+            );
             return Err(End::Farewell(failure));
         }
         self.session.authenticate(&user);

@@ -5,13 +5,13 @@
 //! them, so the answer of `mysql_native_password` and of `caching_sha2_password` is understood as
 //! it is, and a client with another method is asked to switch.
 
-use std::net::IpAddr;
-
 use mysql_common::constants::{CapabilityFlags, StatusFlags};
 use mysql_common::io::ParseBuf;
 use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket, HandshakeResponse};
 use mysql_common::proto::MySerialize;
 use quorate_wire::Failure;
+
+use super::Peer;
 
 /// Longest payload before the client is known. Room for 64 KiB of connection attributes.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 128 << 10;
@@ -137,14 +137,14 @@ pub(super) fn change_user(
 /// Whether someone may come in.
 ///
 /// # Errors
-/// 1045 for everybody but `root` without a password from a loopback address.
-pub(super) fn admit(user: &str, response: &[u8], peer: IpAddr) -> Result<(), Failure> {
+/// 1045 for everybody but `root` without a password from a trusted address.
+pub(super) fn admit(user: &str, response: &[u8], peer: Peer) -> Result<(), Failure> {
     // `caching_sha2_password` sends an empty password as its terminator.
     let empty = matches!(response, [] | [0]);
-    let peer = peer.to_canonical();
-    if user == "root" && empty && peer.is_loopback() {
+    if user == "root" && empty && peer.trusted {
         return Ok(());
     }
+    let peer = peer.address.to_canonical();
     let using = if empty { "NO" } else { "YES" };
     let reason = format!("Access denied for user '{user}'@'{peer}' (using password: {using})");
     Err(Failure::new(1045, "28000", reason))
@@ -172,8 +172,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_but_root_without_a_password_from_loopback_comes_in() {
-        let (near, far) = ("127.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap());
+    fn nobody_but_root_without_a_password_from_a_trusted_address_comes_in() {
+        let address = "192.0.2.1".parse().unwrap();
+        let (near, far) = (Peer { address, trusted: true }, Peer { address, trusted: false });
         for (user, response, peer) in [
             ("root", &b"scrambled"[..], near),
             ("root", b"", far),
@@ -182,10 +183,8 @@ mod tests {
         ] {
             assert_eq!(admit(user, response, peer).unwrap_err().code, 1045);
         }
-        for (response, peer) in [(&b""[..], "::1"), (b"\0", "127.0.0.1"), (b"", "::ffff:127.0.0.1")]
-        {
-            assert_eq!(admit("root", response, peer.parse().unwrap()), Ok(()));
-        }
+        assert_eq!(admit("root", b"", near), Ok(()));
+        assert_eq!(admit("root", b"\0", near), Ok(()));
     }
 
     #[test]

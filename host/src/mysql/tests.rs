@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::networks::Trusted;
 use crate::mysql::serve;
 use crate::session::fake::Fake;
 use crate::session::{PACKET_BYTES_MAX, Sessions};
@@ -39,7 +40,12 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, Arc::clone(&sessions), shutdown.clone()));
+        let served = tokio::spawn(serve(
+            listener,
+            Arc::clone(&sessions),
+            Trusted::default(),
+            shutdown.clone(),
+        ));
         Self { address, fake, sessions, shutdown, served }
     }
 

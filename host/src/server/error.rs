@@ -64,6 +64,14 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// There is one already.
+    #[error("{path} is in use: Frontend running as process {process}. Stop it first.")]
+    Running {
+        /// Its data directory.
+        path: PathBuf,
+        /// Its process.
+        process: u32,
+    },
     /// The data directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -122,10 +130,18 @@ impl StartError {
     /// Who has to act.
     pub fn ending(&self) -> Ending {
         match self {
+            Self::Config(ConfigError { passing: true, .. }) => Ending::Failed,
             Self::Config(_)
+            | Self::Running { .. }
             | Self::Port { .. }
             | Self::ModuleFile { .. }
-            | Self::Join(JoinError::Address(_) | JoinError::Inadmissible { .. })
+            | Self::Join(
+                JoinError::Address(_)
+                | JoinError::Itself(_)
+                | JoinError::Foreign(_)
+                | JoinError::Inadmissible { .. }
+                | JoinError::Refused { .. },
+            )
             | Self::Machine(OpenError::Format(_)) => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),

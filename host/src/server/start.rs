@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::apply::Gated;
+use super::enter::{Entered, pid_file, refuse_second, warn_of_exposure};
 use super::listeners::Listeners;
 use super::snapshots::Keeper;
 use super::space::{self, Disk};
@@ -23,8 +24,8 @@ use crate::rescue::archive::Backups;
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
-    DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, RocksLogDevice,
-    RocksStateOptions, Snapshots, StateError,
+    DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, PidFile,
+    RocksLogDevice, RocksStateOptions, Snapshots, StateError,
 };
 use crate::types::{Frontend as Registered, FrontendKind, NodeId, Ports};
 use crate::{grpc, http, mysql};
@@ -33,8 +34,12 @@ use crate::{grpc, http, mysql};
 const CATALOG: &[u8] = include_bytes!(env!("QUORATE_CATALOG"));
 /// The MySQL version that clients adapt to: StarRocks' default.
 const MYSQL_VERSION: &str = "8.0.33";
-/// Sessions get this long to finish what they run when the frontend stops.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements that run get this long when the frontend stops gracefully.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// And this long when it is to stop at once. Most take a thousandth of it.
+const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Background tasks get this long to end.
+const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Read-only calls of the module that run at once; more wait.
 const READ_SLOTS: u32 = 64;
 
@@ -51,16 +56,20 @@ pub struct StartOptions {
     pub surroundings: Option<Surroundings>,
     /// Changes what goes to the program's log, if that can be changed.
     pub set_log_level: Option<SetLogLevel>,
+    /// Is told what a first start waits for.
+    pub progress: watch::Sender<String>,
 }
 
 /// A running frontend.
 pub struct Frontend {
     /// Holds the lock on the data directory.
     directory: DataDirectory,
+    pid_file: Option<PidFile>,
     cluster: Cluster,
     log: Log,
     state_failure: watch::Receiver<Option<StateError>>,
     sessions: Arc<Sessions>,
+    leaving: CancellationToken,
     draining: CancellationToken,
     stop: CancellationToken,
     doors: TaskTracker,
@@ -77,26 +86,23 @@ impl Frontend {
     /// Whatever keeps it from starting; nothing that was not there before is left behind.
     pub async fn start(options: StartOptions, stop: CancellationToken) -> Result<Self, StartError> {
         let config = &options.config;
+        let registered = registered(config);
+        bootstrap::check(&options.helpers, &registered)?;
+        refuse_second(config)?;
         let listeners = Listeners::bind(config).await?;
         let component = first_module(&options).await?;
-        bootstrap::check(&options.helpers)?;
-        if !config.bind_address.is_loopback() {
-            tracing::warn!(
-                "ports are bound to {}: this version has no TLS, and its users may only come from \
-                 this machine",
-                config.bind_address
-            );
-        }
-        let registered = registered(config);
+        warn_of_exposure(config);
         Disk::new(config).check_start(config)?;
-        let directory = DataDirectory::open(&config.meta_dir)?;
-        let disk = Disk::new(config);
-        disk.look();
+        let pid_file = pid_file(config)?;
         let surroundings = options.surroundings.clone();
         let surroundings =
             surroundings.unwrap_or_else(|| Surroundings::here(Live::new(config.clone())));
+        let entered = Entered::new(DataDirectory::open(&config.meta_dir)?);
         let (identity, founds) =
-            identity(&directory, &options, &registered, &surroundings, &stop).await?;
+            identity(entered.directory(), &options, &registered, &surroundings, &stop).await?;
+        let directory = entered.keep();
+        let disk = Disk::new(config);
+        disk.look();
         let members = directory.members()?;
 
         // Beside each other: each may have to recover a WAL.
@@ -166,7 +172,7 @@ impl Frontend {
         let keeper = Keeper { cluster: cluster.clone(), log: log.clone() };
         background.spawn(keeper.run(tasks.clone()));
 
-        let draining = CancellationToken::new();
+        let (leaving, draining) = (CancellationToken::new(), CancellationToken::new());
         let services: Arc<dyn Backend> = Arc::new(Services::new(cluster.clone())?);
         let settings = Settings {
             sessions_max: in_force.qe_max_connection,
@@ -185,27 +191,37 @@ impl Frontend {
             backend: Arc::clone(&services),
             sessions: Arc::clone(&sessions),
             log: log.clone(),
-            draining: draining.clone(),
+            leaving: leaving.clone(),
         };
         let doors = TaskTracker::new();
-        doors.spawn(mysql::serve(listeners.query, Arc::clone(&sessions), draining.clone()));
-        doors.spawn(grpc::serve(
-            listeners.rpc,
-            Arc::clone(&sessions),
-            services,
-            cluster.clone(),
-            backups,
-            draining.clone(),
-        ));
-        background.spawn(http::serve(listeners.http, http_door, tasks.clone()));
+        for listener in listeners.query {
+            let (sessions, trusted) = (Arc::clone(&sessions), config.trusted.clone());
+            doors.spawn(mysql::serve(listener, sessions, trusted, draining.clone()));
+        }
+        for listener in listeners.rpc {
+            doors.spawn(grpc::serve(
+                listener,
+                Arc::clone(&sessions),
+                Arc::clone(&services),
+                cluster.clone(),
+                backups.clone(),
+                config.trusted.clone(),
+                draining.clone(),
+            ));
+        }
+        for listener in listeners.http {
+            background.spawn(http::serve(listener, http_door.clone(), tasks.clone()));
+        }
         doors.close();
         background.close();
         Ok(Self {
             directory,
+            pid_file,
             cluster,
             log,
             state_failure,
             sessions,
+            leaving,
             draining,
             stop: tasks,
             doors,
@@ -227,6 +243,17 @@ impl Frontend {
     /// Its sessions.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
+    }
+
+    /// Waits until this frontend has a module in its state, which it has for good from then on. A
+    /// new one takes moments for it: a founder installs the first module, others receive the state.
+    pub async fn usable(&self) {
+        let mut applied = self.cluster.machine().subscribe();
+        while self.cluster.machine().view().active().is_none() {
+            if applied.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Why it cannot go on, once that is so: its log, its state or its consensus has failed for
@@ -254,24 +281,43 @@ impl Frontend {
         (Ending::Failed, stopped.unwrap_or_else(|| "consensus ended".to_owned()))
     }
 
-    /// Takes no new statements, lets running ones end, hands leadership over, and closes what was
-    /// opened.
-    pub async fn stop(self) {
+    /// Says that it is not ready any more, hands leadership over, takes no new statements, lets
+    /// running ones end, and closes what was opened. From `hurry` on it waits for next to nothing.
+    pub async fn stop(self, hurry: &CancellationToken) {
+        self.leaving.cancel();
+        let leaving = handover::hand_over(&self.cluster, "this frontend stops");
+        hurry.run_until_cancelled(leaving).await;
         self.draining.cancel();
-        if tokio::time::timeout(DRAIN_TIMEOUT, self.doors.wait()).await.is_err() {
-            tracing::warn!("statements still run after {DRAIN_TIMEOUT:?} and are cut off");
-        }
+        self.wait_for_statements(hurry).await;
+        // Hands over as well, if that has not been done.
         self.cluster.node().shutdown().await;
         self.stop.cancel();
         self.stop_peers.cancel();
-        if tokio::time::timeout(DRAIN_TIMEOUT, self.background.wait()).await.is_err() {
-            tracing::warn!("background tasks still run after {DRAIN_TIMEOUT:?} and are cut off");
+        if tokio::time::timeout(BACKGROUND_TIMEOUT, self.background.wait()).await.is_err() {
+            tracing::warn!("background tasks still run after {BACKGROUND_TIMEOUT:?}; left behind");
         }
         let log = self.log;
         if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
             tracing::warn!("closing the log was interrupted");
         }
         drop(self.directory);
+        drop(self.pid_file);
+    }
+
+    async fn wait_for_statements(&self, hurry: &CancellationToken) {
+        let patience = async {
+            tokio::select! {
+                () = tokio::time::sleep(DRAIN_TIMEOUT) => {}
+                () = async {
+                    hurry.cancelled().await;
+                    tokio::time::sleep(HURRY_TIMEOUT).await;
+                } => {}
+            }
+        };
+        tokio::select! {
+            () = self.doors.wait() => {}
+            () = patience => tracing::warn!("statements that still run are cut off"),
+        }
     }
 }
 
@@ -303,13 +349,19 @@ async fn identity(
     stop: &CancellationToken,
 ) -> Result<(Identity, bool), StartError> {
     if let Some(identity) = directory.identity()? {
+        bootstrap::confirm(&options.helpers, registered, &identity, surroundings).await?;
         let founds = identity.node == FOUNDER;
         return Ok((identity, founds));
     }
     let identity = if options.helpers.is_empty() {
         bootstrap::founder(rand::random())
     } else {
-        let joined = bootstrap::join(&options.helpers, registered, surroundings, stop).await?;
+        let tell = |waiting: &str| {
+            tracing::info!("{waiting}");
+            options.progress.send_replace(waiting.to_owned());
+        };
+        let joined =
+            bootstrap::join(&options.helpers, registered, surroundings, &tell, stop).await?;
         directory.set_members(&joined.members)?;
         joined.identity
     };
@@ -332,10 +384,12 @@ fn spawn_background(
     Known { members: first, helpers }: Known,
     stop: &CancellationToken,
 ) {
+    // A command that they wait for gets no answer any more once consensus has stopped.
+    let end = || stop.clone();
     let (standing, asked, token) = (cluster.clone(), helpers.clone(), stop.clone());
     tracker.spawn(async move { standing.watch_standing(asked, token).await });
     let (founding, token) = (cluster.clone(), stop.clone());
-    tracker.spawn(async move {
+    tracker.spawn(end().run_until_cancelled_owned(async move {
         // Only the founder: another frontend may carry another first module.
         if founding.identity().node == FOUNDER
             && let Err(failure) = founding.found(&component, &token).await
@@ -343,9 +397,11 @@ fn spawn_background(
             tracing::error!("the first module cannot be used: {failure}");
         }
         founding.announce(&helpers, &token).await;
-    });
+    }));
     let (members, token) = (cluster.clone(), stop.clone());
-    tracker.spawn(async move { members.keep_membership(token).await });
+    tracker.spawn(
+        end().run_until_cancelled_owned(async move { members.keep_membership(token).await }),
+    );
     let (subscriber, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { subscriber.keep_subscription(first, token).await });
     let (commits, token) = (cluster.clone(), stop.clone());
@@ -353,5 +409,7 @@ fn spawn_background(
     let (pulse, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { pulse.keep_pulse(token).await });
     let (modules, token) = (cluster.clone(), stop.clone());
-    tracker.spawn(async move { modules.acknowledge_modules(token).await });
+    tracker.spawn(
+        end().run_until_cancelled_owned(async move { modules.acknowledge_modules(token).await }),
+    );
 }

@@ -17,18 +17,20 @@
 //! of `key=value` with a checksum in the last one, replaced by writing a new file and renaming it.
 
 mod lines;
+mod lock;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::types::{ClusterId, FrontendKind, Generation, NodeId};
 
 use super::{Trouble, sync_directory};
 pub(super) use lines::Lines;
+pub use lock::PidFile;
 
 /// The layout that this version writes. It also reads [`upgrade::FROM`], and turns it into this.
 const FORMAT: u64 = 2;
@@ -56,6 +58,8 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
+    /// The folders that [`open`](Self::open) made on the way to it, the deepest first.
+    made: Vec<PathBuf>,
     _lock: File,
 }
 
@@ -94,7 +98,8 @@ impl DataDirectory {
             let _ = fs::remove_dir_all(own);
             above.iter().for_each(|above| drop(fs::remove_dir(above)));
         }
-        opened
+        let made = absent.into_iter().map(Path::to_owned).collect();
+        opened.map(|opened| Self { made, ..opened })
     }
 
     fn open_existing(path: &Path) -> Result<Self, DirectoryError> {
@@ -105,7 +110,7 @@ impl DataDirectory {
         if found.is_none() {
             refuse_foreign(path)?;
         }
-        let lock = take_lock(path)?;
+        let lock = lock::take(&path.join("lock"), path)?;
         if found.is_some_and(|found| found < FORMAT) {
             upgrade::generations(path)?;
         }
@@ -121,7 +126,30 @@ impl DataDirectory {
         if found != Some(FORMAT) {
             write_lines(path, "format", &Lines::new([("format", FORMAT.to_string())]))?;
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), made: Vec::new(), _lock: lock })
+    }
+
+    /// The process that has a data directory open, if one has.
+    ///
+    /// # Errors
+    /// When its lock file is there and cannot be read.
+    pub fn user(path: &Path) -> Result<Option<u32>, DirectoryError> {
+        let file = path.join("lock");
+        lock::holder(&file).map_err(|source| DirectoryError::Unreadable { path: file, source })
+    }
+
+    /// Gives up a directory that has not become a frontend's: what [`open`](Self::open) made is
+    /// removed again. One with an identity is left as it is.
+    pub fn abandon(self) {
+        if !matches!(self.identity(), Ok(None)) {
+            return;
+        }
+        // Best effort, and never with what is in a folder: nothing is, as long as nobody it is.
+        for file in ["format", "members", "members.new", "identity.new", "lock"] {
+            let _ = fs::remove_file(self.path.join(file));
+        }
+        let folders = FOLDERS.iter().map(|name| self.path.join(name));
+        folders.chain(self.made.iter().cloned()).for_each(|made| drop(fs::remove_dir(made)));
     }
 
     /// The directory itself.
@@ -253,31 +281,6 @@ fn refuse_foreign(path: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-fn take_lock(path: &Path) -> Result<File, DirectoryError> {
-    let file = path.join("lock");
-    let unwritable = |e| DirectoryError::unwritable(&file, e);
-    let mut lock = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&file)
-        .map_err(unwritable)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Only for the message.
-            let _ = lock.read_to_string(&mut holder);
-            let holder = holder.trim().to_owned();
-            return Err(DirectoryError::InUse { path: path.to_owned(), holder });
-        }
-        Err(TryLockError::Error(e)) => return Err(unwritable(e)),
-    }
-    lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(unwritable)?;
-    Ok(lock)
-}
-
 /// Reads a file of lines, if it is there.
 pub(super) fn read_lines(directory: &Path, name: &str) -> Result<Option<Lines>, DirectoryError> {
     let path = directory.join(name);
@@ -313,9 +316,9 @@ pub(super) fn write_lines(
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// Another process has it open.
-    #[error("data directory {path} is in use by process {holder}; stop that frontend first")]
+    #[error("{path} is in use: Frontend running as process {holder}. Stop it first.")]
     InUse {
-        /// The directory.
+        /// The directory, or the file with that process's id.
         path: PathBuf,
         /// The other process's id, as it wrote it.
         holder: String,

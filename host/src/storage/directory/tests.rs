@@ -32,6 +32,51 @@ fn a_directory_in_use_is_refused_with_the_users_process_id() {
 }
 
 #[test]
+fn the_user_of_a_directory_is_known_while_it_is_open_and_no_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(DataDirectory::user(&dir.path().join("absent")).unwrap(), None);
+    let open = DataDirectory::open(dir.path()).unwrap();
+    assert_eq!(DataDirectory::user(dir.path()).unwrap(), Some(std::process::id()));
+    drop(open);
+    assert_eq!(DataDirectory::user(dir.path()).unwrap(), None, "this process lives, the lock not");
+    fs::write(dir.path().join("lock"), "garbage").unwrap();
+    assert_eq!(DataDirectory::user(dir.path()).unwrap(), None);
+}
+
+#[test]
+fn a_directory_that_became_nobodys_is_given_up_without_a_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b");
+    DataDirectory::open(&path).unwrap().abandon();
+    assert_eq!(names(dir.path()), [""; 0]);
+
+    let mine = DataDirectory::open(&path).unwrap();
+    mine.set_identity(&identity()).unwrap();
+    mine.abandon();
+    assert_eq!(DataDirectory::open(&path).unwrap().identity().unwrap(), Some(identity()));
+
+    let mounted = dir.path().join("mounted");
+    fs::create_dir(&mounted).unwrap();
+    fs::create_dir(mounted.join("lost+found")).unwrap();
+    DataDirectory::open(&mounted).unwrap().abandon();
+    assert_eq!(names(&mounted), ["lost+found"]);
+}
+
+#[test]
+fn a_pid_file_names_its_process_and_refuses_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    let file = PidFile::write(&folder).unwrap();
+    let text = fs::read_to_string(folder.join("fe.pid")).unwrap();
+    assert_eq!(text, format!("{}\n", std::process::id()));
+    let error = PidFile::write(&folder).unwrap_err().to_string();
+    let expected = format!("Frontend running as process {}. Stop it first.", std::process::id());
+    assert!(error.contains(&expected), "{error}");
+    drop(file);
+    assert_eq!(names(&folder), [""; 0]);
+}
+
+#[test]
 fn a_foreign_directory_is_refused_and_left_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("thesis.tex"), "years of work").unwrap();
