@@ -5,6 +5,7 @@
 mod cluster;
 mod failover;
 mod ledger;
+mod members;
 mod memory_log;
 mod proxy;
 mod snapshots;
