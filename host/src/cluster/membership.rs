@@ -101,11 +101,14 @@ impl Cluster {
                 node.transfer_leader(to).await
             }
             Step::Demote(leaving) => {
-                tracing::info!("frontends {leaving:?} are no followers any more and stop voting");
+                let names = leaving.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ");
+                tracing::info!("no followers any more, so they stop voting: frontends {names}");
                 node.demote(leaving).await
             }
             Step::Move(addresses) => {
-                tracing::info!("frontends are reached elsewhere: {addresses:?}");
+                for (id, address) in &addresses {
+                    tracing::info!("frontend {id} is reached at {address} now");
+                }
                 node.set_addresses(addresses).await
             }
             Step::Learn(id, address) => {
