@@ -14,6 +14,7 @@ mod failover;
 mod formats;
 mod hot_swap;
 mod joining;
+mod membership;
 mod observers;
 mod recover;
 mod refusals;

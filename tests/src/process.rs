@@ -75,6 +75,19 @@ impl Frontend {
         self.ports[3]
     }
 
+    /// Has it listen on other ports, from the next start on.
+    ///
+    /// # Panics
+    /// When no ports are free.
+    pub fn relocate(&mut self) {
+        self.ports = free_ports();
+    }
+
+    /// Has it ask this helper, or none, from the next start on.
+    pub fn set_helper(&mut self, helper: Option<String>) {
+        self.helper = helper;
+    }
+
     /// `127.0.0.1:edit_log_port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.ports[0])

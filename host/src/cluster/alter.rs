@@ -76,8 +76,8 @@ impl Cluster {
 
     /// Which of these are alive: heard by the leader, or answering this frontend.
     async fn alive(&self, voters: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
-        if let Some(heard) = self.heard_voters() {
-            return heard.into_iter().collect();
+        if let Some(heard) = self.heard_voters().await {
+            return heard;
         }
         let asked = self.ask_all().await.into_iter();
         let alive = asked.filter(|one| one.status.is_ok() && voters.contains(&one.node));

@@ -8,14 +8,18 @@
 
 mod plan;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
 use crate::types::{Lsn, NodeId};
 use plan::{HEARD_MAX, Looks, Next, Registered, Step};
 
+/// Between two looks for answers of the voters, of which there is one with each heartbeat.
+const HEARD_INTERVAL: Duration = Duration::from_millis(10);
 /// Between two looks when nothing tells of a change, for learners that catch up.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -64,13 +68,25 @@ impl Cluster {
         plan::next(&registered, &status, looks)
     }
 
-    /// Which voters are alive, as the leader hears them; none if this frontend does not lead.
-    pub(super) fn heard_voters(&self) -> Option<Vec<NodeId>> {
-        let status = self.node().status();
-        let heard = |node: &NodeId| {
-            *node == status.id || status.heard.get(node).is_some_and(|age| *age < HEARD_MAX)
-        };
-        status.is_leader.then(|| status.voters.iter().copied().filter(heard).collect())
+    /// Which of the voters are alive: those that answered this leader after it was asked, at most
+    /// a second later. None if this frontend does not lead.
+    pub(super) async fn heard_voters(&self) -> Option<BTreeSet<NodeId>> {
+        let asked = Instant::now();
+        loop {
+            let status = self.node().status();
+            let since = asked.elapsed();
+            let heard = |node: &NodeId| {
+                *node == status.id || status.heard.get(node).is_some_and(|age| *age < since)
+            };
+            let alive: BTreeSet<_> = status.voters.iter().copied().filter(heard).collect();
+            if !status.is_leader {
+                return None;
+            }
+            if alive.len() == status.voters.len() || since >= HEARD_MAX {
+                return Some(alive);
+            }
+            tokio::time::sleep(HEARD_INTERVAL).await;
+        }
     }
 
     async fn take(&self, step: Step) {
@@ -85,11 +101,14 @@ impl Cluster {
                 node.transfer_leader(to).await
             }
             Step::Demote(leaving) => {
-                tracing::info!("frontends {leaving:?} are no followers any more and stop voting");
+                let names = leaving.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ");
+                tracing::info!("no followers any more, so they stop voting: frontends {names}");
                 node.demote(leaving).await
             }
             Step::Move(addresses) => {
-                tracing::info!("frontends are reached elsewhere: {addresses:?}");
+                for (id, address) in &addresses {
+                    tracing::info!("frontend {id} is reached at {address} now");
+                }
                 node.set_addresses(addresses).await
             }
             Step::Learn(id, address) => {
