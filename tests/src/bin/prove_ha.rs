@@ -50,6 +50,9 @@ struct Prove {
     /// Where the frontends keep their data
     #[arg(long, default_value = ".")]
     dir: PathBuf,
+    /// Keep it, with the frontends' logs
+    #[arg(long)]
+    keep: bool,
 }
 
 /// A part of the proof.
@@ -119,9 +122,10 @@ fn main() -> Result<ExitCode> {
     };
     let mut rows = Vec::new();
     for part in parts {
-        let made = tempfile::Builder::new().prefix("quorate-prove").tempdir_in(&prove.dir);
+        let mut made = tempfile::Builder::new();
+        let made = made.prefix("quorate-prove").disable_cleanup(prove.keep).tempdir_in(&prove.dir);
         let dir = made.with_context(|| format!("make a folder in {}", prove.dir.display()))?;
-        eprintln!("{}", part.name());
+        eprintln!("{} in {}", part.name(), dir.path().display());
         rows.extend(part.rows(dir.path(), &options));
     }
     print!("{}", report::table(&rows));
