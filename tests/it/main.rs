@@ -11,6 +11,7 @@ mod endurance;
 mod failover;
 mod formats;
 mod hot_swap;
+mod prove;
 mod recover;
 mod refusals;
 mod sim;

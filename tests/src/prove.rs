@@ -50,6 +50,8 @@ pub struct Options {
     pub seed: u64,
     /// Which timings are measured, where they matter.
     pub profiles: Vec<Profile>,
+    /// Whether the network is cut by proxies also where the kernel could cut it.
+    pub proxies: bool,
 }
 
 /// Where parts say what they are at.

@@ -14,11 +14,11 @@ use crate::types::ENTRY_COMMANDS_MAX;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Profile {
     /// All frontends on one machine, or on quick disks and a quiet network: failover in about
-    /// 250 ms. A leader that is silent for less than 200 ms stays: anything shorter elects
-    /// needlessly when a busy machine wakes threads 4 to 8 ms late.
+    /// 250 ms. A leader that is silent for less than 190 ms stays: anything much shorter elects
+    /// needlessly when a busy machine wakes threads late.
     #[default]
     Fast,
-    /// A local network: failover in about half a second.
+    /// A local network: failover in less than half a second.
     Lan,
     /// Slow disks or several sites: failover in about two seconds.
     Wan,
@@ -28,8 +28,8 @@ impl Profile {
     /// Heartbeat interval, shortest and longest election timeout, in milliseconds.
     fn timers_ms(self) -> (u64, u64, u64) {
         match self {
-            Self::Fast => (25, 40, 160),
-            Self::Lan => (50, 80, 300),
+            Self::Fast => (25, 40, 150),
+            Self::Lan => (40, 70, 260),
             Self::Wan => (150, 600, 1200),
         }
     }

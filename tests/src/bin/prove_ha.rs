@@ -47,6 +47,9 @@ struct Prove {
     /// Timing of elections that failover is measured with
     #[arg(long, value_delimiter = ',', default_value = "fast,lan")]
     profile: Vec<Profile>,
+    /// Cut the network by proxies also where the kernel could cut it
+    #[arg(long)]
+    proxies: bool,
     /// Where the frontends keep their data
     #[arg(long, default_value = ".")]
     dir: PathBuf,
@@ -114,8 +117,8 @@ fn main() -> Result<ExitCode> {
         network::relay(port)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let options =
-        Options { runs: prove.runs.max(1), seed: prove.seed, profiles: prove.profile.clone() };
+    let Prove { runs, seed, proxies, .. } = prove;
+    let options = Options { runs: runs.max(1), seed, profiles: prove.profile.clone(), proxies };
     let parts = match prove.only.as_slice() {
         [] => Part::value_variants().to_vec(),
         some => some.to_vec(),

@@ -96,7 +96,7 @@ fn measure(
     progress: Progress<'_>,
 ) -> Result<(Measured, &'static str)> {
     let network = match fault {
-        Fault::Cut => Some(Network::new(FRONTENDS, progress)?),
+        Fault::Cut => Some(Network::new(FRONTENDS, options.proxies, progress)?),
         Fault::Kill | Fault::Stop => None,
     };
     let mut cluster = Cluster::start_prepared(dir, FRONTENDS, Some(modules::KV), |at, frontend| {

@@ -22,11 +22,14 @@ pub enum Network {
 }
 
 impl Network {
-    /// For so many frontends: namespaces where that is possible, else proxies.
+    /// For so many frontends: namespaces where that is possible and not `proxies`, else proxies.
     ///
     /// # Errors
     /// When neither can be had.
-    pub fn new(size: usize, progress: super::Progress<'_>) -> Result<Self> {
+    pub fn new(size: usize, proxies: bool, progress: super::Progress<'_>) -> Result<Self> {
+        if proxies {
+            return Ok(Self::Proxies(Proxies::new(size)?));
+        }
         match Namespaces::new(size) {
             Ok(namespaces) => Ok(Self::Namespaces(namespaces)),
             Err(error) => {
