@@ -77,7 +77,8 @@ impl Unanswered {
 
 type Reply = Result<StreamAppendResult<TypeConfig>, Error>;
 
-/// Opens the stream. Its replies end when the requests do, or after the first error.
+/// Opens the stream once there is a request to send. Its replies end when the requests do, or after
+/// the first error.
 pub(super) async fn open<S>(
     remote: &Remote,
     requests: S,
@@ -86,15 +87,24 @@ where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {
     let unanswered = Arc::new(Mutex::new(Unanswered::default()));
-    let requests = Requests { requests, unanswered: unanswered.clone() };
-    let mut client = remote.bulk();
-    let replies = timeout(OPEN_TIMEOUT, client.append(remote.request(requests)))
-        .await
-        .map_err(|_| failed(&tonic::Status::unavailable("the append stream did not open")))?
-        .map_err(|status| failed(&status))?
-        .into_inner();
-    let begin = (replies, unanswered, remote.granted());
-    let replies = stream::unfold(Some(begin), |state| async move {
+    let mut requests = Requests { requests, unanswered: unanswered.clone() };
+    // Where openraft pauses after a peer could not be called is before it hands out a request. A
+    // call that cannot connect never asks for one, so without this it would be made again and
+    // again without a pause.
+    let begin = match requests.next().await {
+        None => None,
+        Some(first) => {
+            let mut client = remote.bulk();
+            let requests = stream::iter([first]).chain(requests);
+            let replies = timeout(OPEN_TIMEOUT, client.append(remote.request(requests)))
+                .await
+                .map_err(|_| failed(&tonic::Status::unavailable("the append stream did not open")))?
+                .map_err(|status| failed(&status))?
+                .into_inner();
+            Some((replies, unanswered, remote.granted()))
+        }
+    };
+    let replies = stream::unfold(begin, |state| async move {
         let (mut replies, unanswered, granted) = state?;
         let reply = next(&mut replies, &unanswered, &granted).await?;
         let rest = matches!(reply, Ok(Ok(_))).then_some((replies, unanswered, granted));
