@@ -33,9 +33,9 @@ use networks::{Network, Trusted};
 /// Timing of elections; see `raft::Profile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ElectionProfile {
-    /// One machine: a dead leader is replaced in about 0.3 s.
+    /// One machine: a dead leader is replaced in about 0.25 s.
     Fast,
-    /// One site: about 0.5 s.
+    /// One site: about 0.4 s.
     Lan,
     /// Slow disks or several sites: about 2 s.
     Wan,

@@ -16,6 +16,7 @@ mod hot_swap;
 mod joining;
 mod membership;
 mod observers;
+mod prove;
 mod recover;
 mod refusals;
 mod sim;

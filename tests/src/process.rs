@@ -26,7 +26,12 @@ pub fn binary() -> PathBuf {
 /// A frontend, running or not. Killed when dropped.
 pub struct Frontend {
     dir: PathBuf,
+    host: String,
     ports: [u16; 4],
+    /// Ports for gRPC and MySQL clients that lead to its own.
+    doors: Option<(u16, u16)>,
+    /// What its command line begins with.
+    wrapper: Vec<String>,
     helper: Option<String>,
     module: Option<PathBuf>,
     settings: Vec<String>,
@@ -45,7 +50,10 @@ impl Frontend {
         let module = module.map(PathBuf::from);
         Self {
             dir: dir.to_owned(),
+            host: "127.0.0.1".to_owned(),
             ports: free_ports(),
+            doors: None,
+            wrapper: Vec::new(),
             helper,
             module,
             settings: Vec::new(),
@@ -93,9 +101,35 @@ impl Frontend {
         format!("127.0.0.1:{}", self.ports[0])
     }
 
-    /// `127.0.0.1:rpc_port`.
+    /// Has the others reach it under another host than 127.0.0.1, from the first start on.
+    pub fn register_as(&mut self, host: &str) {
+        host.clone_into(&mut self.host);
+        self.configure("frontend_address", host);
+    }
+
+    /// Has it run by another command, which ends in running it in its own place.
+    pub fn run_through(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Has clients use other ports of 127.0.0.1, which lead to its own for gRPC and MySQL.
+    pub fn reach_through(&mut self, rpc: u16, query: u16) {
+        self.doors = Some((rpc, query));
+    }
+
+    /// `host:edit_log_port`, as it is registered.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.ports[0])
+    }
+
+    /// `127.0.0.1:rpc_port`, for clients.
     pub fn rpc(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[1])
+        format!("127.0.0.1:{}", self.doors.map_or(self.ports[1], |(rpc, _)| rpc))
+    }
+
+    /// The ports that it binds to for gRPC and MySQL clients.
+    pub fn bound(&self) -> (u16, u16) {
+        (self.ports[1], self.ports[2])
     }
 
     /// Its port for other frontends.
@@ -103,9 +137,9 @@ impl Frontend {
         self.ports[0]
     }
 
-    /// Its MySQL port.
+    /// Its MySQL port, for clients.
     pub fn query_port(&self) -> u16 {
-        self.ports[2]
+        self.doors.map_or(self.ports[2], |(_, query)| query)
     }
 
     /// Its process id, while it runs.
@@ -125,7 +159,14 @@ impl Frontend {
 
     /// The command that starts it, with its standard error in a file.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(binary()),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary());
+                command
+            }
+        };
         let [edit_log, rpc, query, http] = self.ports;
         command.args(["start", "--stop-with-stdin"]);
         let meta_dir = self.meta_dir();
@@ -198,6 +239,16 @@ impl Frontend {
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("it can be killed");
         child.wait().expect("it can be waited for");
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let process = self.process().and_then(|id| i32::try_from(id).ok());
+        let process = process.and_then(rustix::process::Pid::from_raw).expect("it runs");
+        rustix::process::kill_process(process, signal).expect("it can be signalled");
     }
 
     /// Asks it to stop and waits for its end.

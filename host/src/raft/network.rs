@@ -7,6 +7,7 @@
 //! makes openraft pause before it tries again; nothing that failed is ever taken for an answer.
 
 mod append;
+mod granted;
 mod peers;
 mod transport;
 
@@ -165,7 +166,9 @@ impl RaftNetworkV2<TypeConfig> for Sender {
         let mut client = remote.control();
         let call = client.vote(remote.request(wire::vote_request_out(&rpc)));
         let reply = self.call(RPCTypes::Vote, option.hard_ttl(), call).await?;
-        wire::voted_in(reply).map_err(malformed)
+        let response = wire::voted_in(reply).map_err(malformed)?;
+        remote.granted().note(&rpc, &response);
+        Ok(response)
     }
 
     async fn pre_vote(

@@ -13,6 +13,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+use super::granted::Granted;
 use super::transport::{Dial, KEEPALIVE, Wire};
 use crate::proto::peer::peer_client::PeerClient;
 use crate::raft::fence::{Fence, ROUTE_KEY};
@@ -32,6 +33,7 @@ pub(in crate::raft) struct Remote {
     bulk: PeerClient<Wire>,
     control: PeerClient<Wire>,
     snapshots: PeerClient<Wire>,
+    granted: Arc<Granted>,
 }
 
 impl Remote {
@@ -55,6 +57,7 @@ impl Remote {
             bulk: client()?,
             control: client()?,
             snapshots: client()?,
+            granted: Arc::default(),
         })
     }
 
@@ -71,6 +74,11 @@ impl Remote {
     /// For snapshots, which take long and must not be in the way of entries.
     pub fn snapshots(&self) -> PeerClient<Wire> {
         self.snapshots.clone()
+    }
+
+    /// The last vote that it granted this frontend.
+    pub fn granted(&self) -> Arc<Granted> {
+        self.granted.clone()
     }
 
     /// A call to this peer, with its route.
