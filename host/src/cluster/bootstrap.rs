@@ -80,7 +80,7 @@ pub enum JoinError {
         /// What.
         answer: String,
     },
-    /// The cluster knows this frontend and does not take it, until an operator has mended something.
+    /// The cluster knows this frontend, and does not take it until something is mended.
     #[error("helper {helper} does not let {address} join: {reason}")]
     Inadmissible {
         /// Which.

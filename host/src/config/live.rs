@@ -57,9 +57,9 @@ impl Live {
         self.current.subscribe()
     }
 
-    /// Lays replicated settings over the frontend's own configuration, in the place of those before.
-    /// Gives what this frontend cannot use: another version may have set it. There its own value
-    /// stays.
+    /// Lays replicated settings over the frontend's own configuration, in the place of those
+    /// before. Gives what this frontend cannot use: another version may have set it. There its own
+    /// value stays.
     pub fn overlay(&self, replicated: &[(String, String)]) -> Vec<ConfigError> {
         let (next, unusable) = self.own.overlaid(replicated);
         self.current.send_if_modified(|current| {

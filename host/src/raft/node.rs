@@ -320,7 +320,8 @@ impl Node {
         }
     }
 
-    /// Changes how many bytes per second of each snapshot are sent at most, also of those under way.
+    /// Changes how many bytes per second of each snapshot are sent at most, also of those under
+    /// way.
     pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
         self.transfer.set_rate(bytes_per_second);
     }
