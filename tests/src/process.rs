@@ -96,11 +96,6 @@ impl Frontend {
         self.helper = helper;
     }
 
-    /// `127.0.0.1:edit_log_port`.
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[0])
-    }
-
     /// Has the others reach it under another host than 127.0.0.1, from the first start on.
     pub fn register_as(&mut self, host: &str) {
         host.clone_into(&mut self.host);
