@@ -3,10 +3,10 @@
 target := $(or $(CARGO_TARGET_DIR),target)
 quorate := $(target)/debug/quorate
 
-.PHONY: help setup build run demo test sim sim-long bench endurance lint deny
+.PHONY: help setup build run demo test sim sim-long bench endurance prove-ha lint deny
 
 help:             ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 setup:            ## install what the build needs and this machine lacks
 	@xtask/setup.sh host guest client
@@ -38,6 +38,9 @@ bench: build      ## throughput and latency beside etcd, in one interleaved run
 
 endurance: build  ## 200 cycles of kill -9 under write load; then what was lost or done twice
 	cargo run --locked -p quorate-tests --bin endurance -- $(args)
+
+prove-ha: build   ## failover, transfer, observers, membership: measured under write load, accounted
+	cargo run --locked -p quorate-tests --bin prove-ha -- $(args)
 
 lint: setup       ## formatting, lints
 	cargo fmt --check

@@ -12,9 +12,11 @@ mod listeners;
 mod snapshots;
 mod space;
 mod start;
+mod tuning;
 
 pub use apply::Gated;
 pub use backend::Services;
 pub use enter::{running, user};
 pub use error::{Ending, StartError};
 pub use start::{Frontend, StartOptions};
+pub use tuning::SetLogLevel;

@@ -9,3 +9,4 @@ pub mod cycles;
 pub mod history;
 pub mod image;
 pub mod restart;
+pub mod writer;

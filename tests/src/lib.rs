@@ -7,6 +7,7 @@ pub mod endurance;
 pub mod files;
 mod mariadb;
 mod process;
+pub mod prove;
 pub mod sim;
 mod wait;
 

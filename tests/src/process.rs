@@ -26,11 +26,17 @@ pub fn binary() -> PathBuf {
 /// A frontend, running or not. Killed when dropped.
 pub struct Frontend {
     dir: PathBuf,
+    host: String,
     ports: [u16; 4],
+    /// Ports for gRPC and MySQL clients that lead to its own.
+    doors: Option<(u16, u16)>,
+    /// What its command line begins with.
+    wrapper: Vec<String>,
     helper: Option<String>,
     module: Option<PathBuf>,
     settings: Vec<String>,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
@@ -44,11 +50,15 @@ impl Frontend {
         let module = module.map(PathBuf::from);
         Self {
             dir: dir.to_owned(),
+            host: "127.0.0.1".to_owned(),
             ports: free_ports(),
+            doors: None,
+            wrapper: Vec::new(),
             helper,
             module,
             settings: Vec::new(),
             environment: Vec::new(),
+            arguments: Vec::new(),
             child: None,
         }
     }
@@ -63,14 +73,58 @@ impl Frontend {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
-    /// `127.0.0.1:edit_log_port`.
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[0])
+    /// Adds an argument of its command line, from the next start on.
+    pub fn add_argument(&mut self, argument: impl Into<String>) {
+        self.arguments.push(argument.into());
     }
 
-    /// `127.0.0.1:rpc_port`.
+    /// Its HTTP port.
+    pub fn http_port(&self) -> u16 {
+        self.ports[3]
+    }
+
+    /// Has it listen on other ports, from the next start on.
+    ///
+    /// # Panics
+    /// When no ports are free.
+    pub fn relocate(&mut self) {
+        self.ports = free_ports();
+    }
+
+    /// Has it ask this helper, or none, from the next start on.
+    pub fn set_helper(&mut self, helper: Option<String>) {
+        self.helper = helper;
+    }
+
+    /// Has the others reach it under another host than 127.0.0.1, from the first start on.
+    pub fn register_as(&mut self, host: &str) {
+        host.clone_into(&mut self.host);
+        self.configure("frontend_address", host);
+    }
+
+    /// Has it run by another command, which ends in running it in its own place.
+    pub fn run_through(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Has clients use other ports of 127.0.0.1, which lead to its own for gRPC and MySQL.
+    pub fn reach_through(&mut self, rpc: u16, query: u16) {
+        self.doors = Some((rpc, query));
+    }
+
+    /// `host:edit_log_port`, as it is registered.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.ports[0])
+    }
+
+    /// `127.0.0.1:rpc_port`, for clients.
     pub fn rpc(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[1])
+        format!("127.0.0.1:{}", self.doors.map_or(self.ports[1], |(rpc, _)| rpc))
+    }
+
+    /// The ports that it binds to for gRPC and MySQL clients.
+    pub fn bound(&self) -> (u16, u16) {
+        (self.ports[1], self.ports[2])
     }
 
     /// Its port for other frontends.
@@ -78,9 +132,9 @@ impl Frontend {
         self.ports[0]
     }
 
-    /// Its MySQL port.
+    /// Its MySQL port, for clients.
     pub fn query_port(&self) -> u16 {
-        self.ports[2]
+        self.doors.map_or(self.ports[2], |(_, query)| query)
     }
 
     /// Its process id, while it runs.
@@ -100,7 +154,14 @@ impl Frontend {
 
     /// The command that starts it, with its standard error in a file.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(binary()),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary());
+                command
+            }
+        };
         let [edit_log, rpc, query, http] = self.ports;
         command.args(["start", "--stop-with-stdin"]);
         let meta_dir = self.meta_dir();
@@ -116,6 +177,7 @@ impl Frontend {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
+        command.args(&self.arguments);
         command.envs(self.environment.iter().cloned());
         if let Some(helper) = &self.helper {
             command.args(["--helper", helper]);
@@ -172,6 +234,16 @@ impl Frontend {
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("it can be killed");
         child.wait().expect("it can be waited for");
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let process = self.process().and_then(|id| i32::try_from(id).ok());
+        let process = process.and_then(rustix::process::Pid::from_raw).expect("it runs");
+        rustix::process::kill_process(process, signal).expect("it can be signalled");
     }
 
     /// Asks it to stop and waits for its end.

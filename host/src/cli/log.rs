@@ -3,11 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, anyhow};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::config::Config;
+use crate::server::SetLogLevel;
 
 /// Where the log is without `sys_log_dir`, when there is no standard error to write to.
 pub const FOLDER: &str = "log";
@@ -16,19 +19,28 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Files put aside, `fe.log.1` being the newest; older ones are removed.
 const FILES_KEPT: u32 = 8;
 
-/// Starts the log as it is configured.
-pub fn start(config: &Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.sys_log_level)
+/// Starts the log as it is configured, and gives what changes its level later.
+pub fn start(config: &Config) -> anyhow::Result<SetLogLevel> {
+    let filter = EnvFilter::try_new(&config.sys_log_level)
         .with_context(|| format!("sys_log_level is '{}'", config.sys_log_level))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
-    let started = if config.sys_log_dir.as_os_str().is_empty() {
+    let (writer, colours) = if config.sys_log_dir.as_os_str().is_empty() {
         let colours = io::IsTerminal::is_terminal(&io::stderr());
-        log.with_writer(io::stderr).with_ansi(colours).try_init()
+        (BoxMakeWriter::new(io::stderr), colours)
     } else {
         let file = Rolling::open(&config.sys_log_dir, FILE_BYTES_MAX)?;
-        log.with_writer(Mutex::new(file)).with_ansi(false).try_init()
+        (BoxMakeWriter::new(Mutex::new(file)), false)
     };
-    started.map_err(|error| anyhow!("start the log: {error}"))
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours)
+        .with_filter_reloading();
+    let handle = log.reload_handle();
+    log.try_init().map_err(|error| anyhow!("start the log: {error}"))?;
+    Ok(Arc::new(move |level| {
+        let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
+    }))
 }
 
 /// Opens a file of the log folder to append to; makes the folder if it is absent.

@@ -1,6 +1,7 @@
 //! `quorate start`: one frontend.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -11,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::daemon::Starter;
 use super::settings::Source;
 use super::{Exit, exit, log, table};
-use crate::config::{Config, ConfigError, Setting};
-use crate::server::{Frontend, StartOptions};
+use crate::cluster::Surroundings;
+use crate::config::{Config, ConfigError, Live, Setting};
+use crate::server::{Ending, Frontend, StartOptions};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -33,6 +35,12 @@ pub struct Arguments {
     /// Stop when standard input is closed
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
+    /// What the wall clock is taken to be ahead, in milliseconds: for tests
+    #[arg(long, hide = true, allow_negative_numbers = true, default_value_t = 0)]
+    clock_offset_ms: i64,
+    /// What names this machine, instead of what the system says: for tests
+    #[arg(long, hide = true)]
+    machine_id: Option<String>,
     /// Standard input is a socket to the process that started this one in the background
     #[arg(long, hide = true, conflicts_with_all = ["stop_with_stdin", "daemon"])]
     pub started_as_daemon: bool,
@@ -72,15 +80,21 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
 
 async fn serve(arguments: Arguments, starter: &mut Starter) -> Result<(), Exit> {
     let (config, warnings) = configuration(&arguments)?;
-    log::start(&config).map_err(|error| Exit::new(exit::USAGE, error))?;
+    let set_log_level = log::start(&config).map_err(|error| Exit::new(exit::USAGE, error))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     let stops = Stops::default();
     tokio::spawn(wait_for_stop(stops.clone(), arguments.stop_with_stdin));
     let (progress, waits) = watch::channel(String::new());
-    let options =
-        StartOptions { config, helpers: arguments.helper, module: arguments.module, progress };
+    let options = StartOptions {
+        surroundings: Some(surroundings(&arguments, &config)),
+        config,
+        helpers: arguments.helper,
+        module: arguments.module,
+        set_log_level: Some(set_log_level),
+        progress,
+    };
     let frontend = tokio::select! {
         started = Frontend::start(options, stops.stop.clone()) => {
             started.map_err(|error| Exit::new(exit::code(error.ending()), error))?
@@ -108,6 +122,11 @@ async fn serve(arguments: Arguments, starter: &mut Starter) -> Result<(), Exit> 
             frontend.stop(&stops.hurry).await;
             tracing::info!("stopped");
             Ok(())
+        }
+        // Nothing failed: its clients may finish.
+        Some((ending @ (Ending::Expelled | Ending::Usage), reason)) => {
+            frontend.stop(&stops.hurry).await;
+            Err(Exit::new(exit::code(ending), anyhow!(reason)))
         }
         // What failed cannot be trusted to end in order; what is acknowledged is on disk.
         Some((ending, reason)) => {
@@ -140,6 +159,20 @@ pub fn configuration(arguments: &Arguments) -> Result<(Config, Vec<String>), Exi
 fn unusable(error: ConfigError) -> Exit {
     let code = if error.passing { exit::FAILED } else { exit::USAGE };
     Exit::new(code, error)
+}
+
+/// This machine, or what a test makes of it.
+fn surroundings(arguments: &Arguments, config: &Config) -> Surroundings {
+    let mut surroundings = Surroundings::here(Live::new(config.clone()));
+    if let Some(machine) = &arguments.machine_id {
+        surroundings.machine.clone_from(machine);
+    }
+    let offset_us = arguments.clock_offset_ms.saturating_mul(1000);
+    if offset_us != 0 {
+        let clock = surroundings.clock;
+        surroundings.clock = Arc::new(move || clock().saturating_add(offset_us));
+    }
+    surroundings
 }
 
 /// Ends the frontend at the first signal: SIGUSR1 lets statements end, SIGTERM and SIGINT do not

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::transport::Endpoint;
 
-use super::{Cluster, VERSION, command_deadline, modules};
+use super::{Cluster, Surroundings, VERSION, command_deadline, modules};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{JoinRequest, Membership, join_response::Answer};
 use crate::storage::Identity;
@@ -27,6 +27,9 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at a state that is not founded yet.
 const FOUND_INTERVAL: Duration = Duration::from_millis(20);
+/// A refusal ends a start only when it comes so many times in a row: a clock may seem to be off
+/// because one request took long.
+const REFUSALS_MAX: u32 = 3;
 /// How often a waiting frontend says so, if nothing changes.
 const SAY_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -77,6 +80,16 @@ pub enum JoinError {
         /// What.
         answer: String,
     },
+    /// The cluster knows this frontend, and does not take it until something is mended.
+    #[error("helper {helper} does not let {address} join: {reason}")]
+    Inadmissible {
+        /// Which.
+        helper: String,
+        /// This frontend.
+        address: String,
+        /// The helper's reason.
+        reason: String,
+    },
     /// Told to stop.
     #[error("stopped before the cluster took this frontend in")]
     Stopped,
@@ -100,23 +113,25 @@ pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
 /// first both work. `tell` is told what is waited for.
 ///
 /// # Errors
-/// Helpers that are no frontends, an answer that makes no sense, or the stop signal.
+/// Helpers that are no frontends, an answer that makes no sense, a refusal, or the stop signal.
 pub async fn join(
     helpers: &[String],
     frontend: &Frontend,
+    surroundings: &Surroundings,
     tell: &(impl Fn(&str) + Sync),
     stop: &CancellationToken,
 ) -> Result<Joined, JoinError> {
-    let request = request(frontend);
+    let request = request(frontend, surroundings);
     let mut said: Option<(Instant, String)> = None;
+    let mut refusals = 0;
     loop {
         let mut reasons = Vec::new();
-        let mut foreign = None;
+        let (mut foreign, mut refused) = (None, None);
         for helper in helpers {
             let endpoint = endpoint(helper)?;
             let asked = tokio::select! {
                 () = stop.cancelled() => return Err(JoinError::Stopped),
-                asked = ask(endpoint, request.clone()) => asked,
+                asked = ask(endpoint, request.clone(), surroundings) => asked,
             };
             match asked {
                 Asked::Member(answer) => return joined(helper, answer),
@@ -126,13 +141,20 @@ pub async fn join(
                     address = frontend.address()
                 )),
                 Asked::Foreign => foreign = Some(JoinError::Foreign(helper.clone())),
-                Asked::Refused(reason) | Asked::Silent(reason) => {
+                Asked::Silent(reason) => reasons.push(format!("{helper}: {reason}")),
+                Asked::Refused(reason) => {
                     reasons.push(format!("{helper}: {reason}"));
+                    let (helper, address) = (helper.clone(), frontend.address());
+                    refused = Some(JoinError::Inadmissible { helper, address, reason });
                 }
             }
         }
         if let Some(error) = foreign.filter(|_| reasons.is_empty()) {
             return Err(error);
+        }
+        refusals = if refused.is_some() { refusals + 1 } else { 0 };
+        if let Some(refused) = refused.filter(|_| refusals >= REFUSALS_MAX) {
+            return Err(refused);
         }
         let waiting = format!("waiting to join: {}", reasons.join("; "));
         if said.as_ref().is_none_or(|(at, what)| *what != waiting || at.elapsed() >= SAY_INTERVAL) {
@@ -146,7 +168,7 @@ pub async fn join(
     }
 }
 
-fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
+pub(super) fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     let wrong = || JoinError::Address(helper.to_owned());
     let (host, port) = helper.rsplit_once(':').ok_or_else(wrong)?;
     if host.is_empty() || port.parse::<u16>().is_err() {
@@ -156,7 +178,7 @@ fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     Ok(endpoint.connect_timeout(JOIN_TIMEOUT).timeout(JOIN_TIMEOUT))
 }
 
-fn request(frontend: &Frontend) -> JoinRequest {
+fn request(frontend: &Frontend, surroundings: &Surroundings) -> JoinRequest {
     JoinRequest {
         host: frontend.host.clone(),
         edit_log_port: u32::from(frontend.edit_log_port),
@@ -164,6 +186,8 @@ fn request(frontend: &Frontend) -> JoinRequest {
         rpc_port: u32::from(frontend.ports.rpc),
         http_port: u32::from(frontend.ports.http),
         version: VERSION.to_owned(),
+        machine: surroundings.machine.clone(),
+        clock_us: 0,
         known: None,
     }
 }
@@ -179,10 +203,11 @@ enum Asked {
     Silent(String),
 }
 
-async fn ask(endpoint: Endpoint, request: JoinRequest) -> Asked {
+async fn ask(endpoint: Endpoint, mut request: JoinRequest, surroundings: &Surroundings) -> Asked {
     let Ok(channel) = endpoint.connect().await else {
         return Asked::Silent("not reachable".to_owned());
     };
+    request.clock_us = (surroundings.clock)().max(0).cast_unsigned();
     let status = match ClusterClient::new(channel).join(request).await {
         Ok(response) => {
             return match response.into_inner().answer {
@@ -212,6 +237,7 @@ pub async fn confirm(
     helpers: &[String],
     frontend: &Frontend,
     identity: &Identity,
+    surroundings: &Surroundings,
 ) -> Result<(), JoinError> {
     let known = Membership {
         cluster: identity.cluster.0,
@@ -222,8 +248,8 @@ pub async fn confirm(
     };
     for helper in helpers {
         let endpoint = endpoint(helper)?.timeout(CONFIRM_TIMEOUT).connect_timeout(CONFIRM_TIMEOUT);
-        let request = JoinRequest { known: Some(known.clone()), ..request(frontend) };
-        match ask(endpoint, request).await {
+        let request = JoinRequest { known: Some(known.clone()), ..request(frontend, surroundings) };
+        match ask(endpoint, request, surroundings).await {
             Asked::Member(_) => return Ok(()),
             Asked::Refused(reason) => {
                 return Err(JoinError::Refused { helper: helper.clone(), reason });
@@ -298,34 +324,6 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-
-    /// Keeps this frontend's ports and version in the registry what they are. Returns when they
-    /// are.
-    pub async fn announce(&self, stop: &CancellationToken) {
-        let mine = &self.inner.frontend;
-        while !stop.is_cancelled() {
-            let node = self.inner.identity.node;
-            let view = self.machine().view();
-            if view
-                .frontend(node)
-                .is_some_and(|f| f.ports == mine.ports && f.version == mine.version)
-            {
-                return;
-            }
-            let command = HostCommand::AnnounceFrontend {
-                node,
-                ports: mine.ports,
-                version: mine.version.clone(),
-            };
-            if let Err(failure) = self.run("", command, command_deadline()).await {
-                tracing::debug!("announcing goes on: {failure}");
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(JOIN_INTERVAL) => {}
-            }
-        }
     }
 }
 

@@ -35,12 +35,6 @@ pub(super) fn compare(
     let view = cluster.machine().view();
     let node = NodeId(claimed.node);
     match view.frontend(node) {
-        Some(frontend) if frontend.kind.name() != claimed.kind => Err(format!(
-            "it was made for {}, but frontend {node} is registered as {}; start with an empty \
-             meta_dir and --helper after dropping and adding it anew",
-            claimed.kind,
-            frontend.kind.name()
-        )),
         Some(_) => Ok(()),
         // An id is the LSN of its registration, and is given once: after that, unknown is dropped.
         None if view.lsn() >= Lsn(node.0) => {

@@ -6,16 +6,19 @@ use openraft::{Config, ConfigError, SnapshotPolicy, StepDownPolicy};
 
 use crate::types::ENTRY_COMMANDS_MAX;
 
-/// How patient elections are. A follower starts one after the longest timeout plus a random one
-/// between the two (openraft's lease is the longest timeout), so failover takes one to two times
-/// the longest.
+/// How patient elections are. A follower starts one when it has not heard from the leader for the
+/// longest timeout (openraft's lease) plus a random one between the two. The lease is the patience;
+/// the rest only keeps followers from starting at once, so the shortest is not much more than a
+/// heartbeat interval, by which followers may have heard from the leader apart: who starts earlier
+/// than the others' leases end is refused, and waits for as long again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Profile {
     /// All frontends on one machine, or on quick disks and a quiet network: failover in about
-    /// 250 ms. Anything shorter elects needlessly when a busy machine wakes threads 4 to 8 ms late.
+    /// 250 ms. A leader that is silent for less than 190 ms stays: anything much shorter elects
+    /// needlessly when a busy machine wakes threads late.
     #[default]
     Fast,
-    /// A local network: failover in about half a second.
+    /// A local network: failover in less than half a second.
     Lan,
     /// Slow disks or several sites: failover in about two seconds.
     Wan,
@@ -25,8 +28,8 @@ impl Profile {
     /// Heartbeat interval, shortest and longest election timeout, in milliseconds.
     fn timers_ms(self) -> (u64, u64, u64) {
         match self {
-            Self::Fast => (25, 80, 160),
-            Self::Lan => (50, 150, 300),
+            Self::Fast => (25, 40, 150),
+            Self::Lan => (40, 70, 260),
             Self::Wan => (150, 600, 1200),
         }
     }
@@ -103,7 +106,10 @@ mod tests {
             assert_eq!(config.max_in_snapshot_log_to_keep, u64::MAX);
             assert!(config.quorum_loss_probe_interval > Some(4 * config.election_timeout_max));
             assert_eq!(profile.lease(), Duration::from_millis(config.election_timeout_max));
-            assert!(config.election_timeout_min >= 3 * config.heartbeat_interval);
+            // Silence of so many heartbeats before anybody starts an election.
+            let silence = config.election_timeout_max + config.election_timeout_min;
+            assert!(silence >= 7 * config.heartbeat_interval);
+            assert!(2 * config.election_timeout_min >= 3 * config.heartbeat_interval);
         }
     }
 }

@@ -28,10 +28,8 @@ mod batches;
 mod follow;
 mod serve;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -43,6 +41,7 @@ pub(super) use follow::Follower;
 pub(super) use serve::Feeds;
 
 use super::Raft;
+use super::service::Heard;
 use crate::types::NodeId;
 
 /// Subscribers of a frontend that does not lead.
@@ -82,22 +81,15 @@ pub struct Upstream {
 }
 
 /// How far from a leader this frontend is, in hops and in time.
-#[derive(Clone)]
 pub(super) struct Distance {
     raft: Raft,
-    /// When a leader last called.
-    called: Arc<Mutex<Option<Instant>>>,
+    heard: Heard,
     upstream: watch::Receiver<Option<Upstream>>,
 }
 
 impl Distance {
-    pub fn new(raft: Raft, upstream: watch::Receiver<Option<Upstream>>) -> Self {
-        Self { raft, called: Arc::default(), upstream }
-    }
-
-    /// A leader has called.
-    pub fn note_call(&self) {
-        *self.called.lock() = Some(Instant::now());
+    pub fn new(raft: Raft, heard: Heard, upstream: watch::Receiver<Option<Upstream>>) -> Self {
+        Self { raft, heard, upstream }
     }
 
     /// Hops, and time since the leader was heard of. `None`: there is no way to a leader.
@@ -111,8 +103,7 @@ impl Distance {
         }
         let membership = metrics.membership_config.membership();
         if membership.get_node(&metrics.id).is_some() {
-            let called = (*self.called.lock())?;
-            return Some((1, called.elapsed()));
+            return self.heard.age().map(|silence| (1, silence));
         }
         let upstream = self.upstream.borrow().clone()?;
         let (at, silence) = upstream.heard;

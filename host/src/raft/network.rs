@@ -7,6 +7,7 @@
 //! makes openraft pause before it tries again; nothing that failed is ever taken for an answer.
 
 mod append;
+mod granted;
 mod peers;
 mod transport;
 
@@ -61,8 +62,9 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
 impl Network {
     fn sender(&self, target: NodeId, node: &Peer, purpose: Purpose) -> Sender {
-        let remote = self.peers.get(target, &node.address);
-        Sender { own: self.own, target, remote, purpose, transfer: self.transfer.clone() }
+        let (own, peers) = (self.own, self.peers.clone());
+        let (address, transfer) = (node.address.clone(), self.transfer.clone());
+        Sender { own, target, address, peers, purpose, transfer }
     }
 }
 
@@ -76,14 +78,18 @@ enum Purpose {
 pub(super) struct Sender {
     own: NodeId,
     target: NodeId,
-    remote: Result<Arc<Remote>, String>,
+    /// Where the peer was when openraft asked for this sender. openraft keeps it when the
+    /// membership gets another address for the peer.
+    address: String,
+    peers: Arc<Peers>,
     purpose: Purpose,
     transfer: Transfer,
 }
 
 impl Sender {
     fn remote(&self) -> Result<Arc<Remote>, Error> {
-        self.remote.clone().map_err(|reason| Error::Unreachable(Unreachable::from_string(reason)))
+        let remote = self.peers.get(self.target, &self.address);
+        remote.map_err(|reason| Error::Unreachable(Unreachable::from_string(reason)))
     }
 
     /// Waits for one call, at most as long as openraft would.
@@ -160,7 +166,9 @@ impl RaftNetworkV2<TypeConfig> for Sender {
         let mut client = remote.control();
         let call = client.vote(remote.request(wire::vote_request_out(&rpc)));
         let reply = self.call(RPCTypes::Vote, option.hard_ttl(), call).await?;
-        wire::voted_in(reply).map_err(malformed)
+        let response = wire::voted_in(reply).map_err(malformed)?;
+        remote.granted().note(&rpc, &response);
+        Ok(response)
     }
 
     async fn pre_vote(
@@ -182,7 +190,8 @@ impl RaftNetworkV2<TypeConfig> for Sender {
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let remote = self.remote.clone().map_err(Unreachable::from_string)?;
+        let remote = self.peers.get(self.target, &self.address);
+        let remote = remote.map_err(Unreachable::from_string)?;
         let transfer = self.transfer.clone();
         snapshot::send(remote, transfer, vote, snapshot.snapshot, cancel).await
     }

@@ -5,14 +5,16 @@ mod snapshot;
 mod status;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, io};
 
-use openraft::ConfigError;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::Fatal;
 use openraft::storage::RaftLogStorage;
+use openraft::{ConfigError, Instant as _};
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ use super::leadership::Leadership;
 use super::network::{Dial, Network, Peers, Tcp};
 use super::proposer::{Packer, Proposer, Queue, Stamp};
 use super::read_index::{ReadIndex, Reads};
-use super::service::{PeerService, Service};
+use super::service::{Heard, PeerService, Service};
 use super::snapshot::{RATE_MAX, Receiver as SnapshotReceiver, Transfer};
 use super::state_machine::{Place, Stall, StateMachine};
 use crate::storage::Snapshots;
@@ -133,8 +135,12 @@ pub struct Node {
     proposer: Proposer,
     reads: ReadIndex,
     service: Service,
+    peers: Arc<Peers>,
+    heard: Heard,
     snapshots: Arc<dyn Snapshots>,
     follower: Follower,
+    snapshots_made: AtomicU64,
+    transfer: Transfer,
     stamp: Stamp,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -190,11 +196,18 @@ impl Node {
         };
         let receiver =
             SnapshotReceiver::new(raft.clone(), snapshots.clone(), (cluster, generation));
+        let heard = Heard::default();
         let upstream = tokio::sync::watch::Sender::new(None);
-        let distance = Distance::new(raft.clone(), upstream.subscribe());
-        let feeds = Feeds::new(raft.clone(), reader, peers.clone(), transfer, distance.clone());
+        let distance = Distance::new(raft.clone(), heard.clone(), upstream.subscribe());
+        let feeds = Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance);
         let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
-        let watch = watch::Watch { raft: raft.clone(), stall: stall.clone(), peers, publish };
+        let watch = watch::Watch {
+            raft: raft.clone(),
+            stall: stall.clone(),
+            peers: peers.clone(),
+            publish,
+            addresses: BTreeMap::new(),
+        };
         let service = Service {
             raft: raft.clone(),
             fence,
@@ -202,8 +215,8 @@ impl Node {
             leadership: leadership.clone(),
             receiver,
             feeds,
-            distance,
             votes_from,
+            heard: heard.clone(),
         };
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -219,8 +232,12 @@ impl Node {
             proposer,
             reads,
             service,
+            peers,
+            heard,
             snapshots,
             follower,
+            snapshots_made: AtomicU64::new(0),
+            transfer,
             stamp,
             stop,
             tasks,
@@ -235,6 +252,25 @@ impl Node {
     /// Who leads and who belongs, as it changes.
     pub fn watch(&self) -> Receiver<Leadership> {
         self.leadership.clone()
+    }
+
+    /// How long ago a leader was last heard, or a majority answered this frontend as their leader.
+    /// None: never since it started. A leader that is known may have been silent for long.
+    pub fn leader_heard(&self) -> Option<Duration> {
+        let known = self.leadership.borrow().clone();
+        if known.is_leader {
+            if known.voters.len() == 1 {
+                return Some(Duration::ZERO);
+            }
+            let acked = self.raft.metrics().borrow_watched().last_quorum_acked;
+            return acked.map(|at| at.elapsed());
+        }
+        self.heard.age()
+    }
+
+    /// Calls a member at another address than the membership's, until that has a new one.
+    pub fn redirect(&self, node: NodeId, address: String) {
+        self.peers.redirect(node, address);
     }
 
     /// Proposes commands.
@@ -277,8 +313,17 @@ impl Node {
             refused_calls: self.service.fence.refused(),
             snapshot_lsn: newest.map(|newest| Lsn(newest.manifest().last.index)),
             snapshot_bytes_received: self.service.receiver.bytes(),
+            snapshot_incoming: self.service.receiver.progress(),
+            snapshots_made: self.snapshots_made.load(Ordering::Relaxed),
+            snapshots_sent: self.transfer.sent(),
             ..NodeStatus::of(&metrics, self.leadership.borrow().clone())
         }
+    }
+
+    /// Changes how many bytes per second of each snapshot are sent at most, also of those under
+    /// way.
+    pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
+        self.transfer.set_rate(bytes_per_second);
     }
 
     /// Stops. A leader with a successor that has everything hands over first, which costs the

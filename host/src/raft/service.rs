@@ -6,15 +6,17 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use openraft::raft::VoteRequest;
+use openraft::raft::{AppendEntriesResponse, VoteRequest};
+use parking_lot::Mutex;
 use quorate_wire::DecodeError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::feed::{Distance, Feeds};
+use super::feed::Feeds;
 use super::fence::Fence;
 use super::leadership::Leadership;
 use super::network::MESSAGE_BYTES_MAX;
@@ -41,9 +43,26 @@ pub struct Service {
     pub(super) leadership: watch::Receiver<Leadership>,
     pub(super) receiver: Receiver,
     pub(super) feeds: Feeds,
-    pub(super) distance: Distance,
     /// Before this moment no vote is granted.
     pub(super) votes_from: Instant,
+    pub(super) heard: Heard,
+}
+
+/// When a leader was last heard.
+#[derive(Clone, Default)]
+pub(super) struct Heard {
+    at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Heard {
+    fn now(&self) {
+        *self.at.lock() = Some(Instant::now());
+    }
+
+    /// How long ago; none before the first time.
+    pub fn age(&self) -> Option<Duration> {
+        self.at.lock().map(|at| at.elapsed())
+    }
 }
 
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -89,9 +108,7 @@ impl Peer for Service {
         self.fence.check(request.metadata())?;
         // openraft takes requests, not errors: the first error ends the stream, and with it the
         // replies, after those to what came before.
-        let distance = self.distance.clone();
-        let requests = tokio_stream::StreamExt::map_while(request.into_inner(), move |request| {
-            distance.note_call();
+        let requests = tokio_stream::StreamExt::map_while(request.into_inner(), |request| {
             request
                 .and_then(|request| wire::append_in(request).map_err(malformed))
                 .map_err(|status| tracing::debug!(%status, "an append stream ended"))
@@ -108,10 +125,12 @@ impl Peer for Service {
     ) -> Result<Response<AppendReply>, Status> {
         self.fence.check(request.metadata())?;
         let request = wire::append_in(request.into_inner()).map_err(malformed)?;
-        self.distance.note_call();
         let (previous, last) =
             (request.prev_log_id, request.entries.last().map(|entry| entry.log_id));
         let response = self.raft.append_entries(request).await.map_err(stopped)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            self.heard.now();
+        }
         let result = response.into_stream_result(previous, last.or(previous));
         Ok(Response::new(wire::appended_out(result)))
     }

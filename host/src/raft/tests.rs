@@ -6,6 +6,7 @@ mod cluster;
 mod failover;
 mod feed;
 mod ledger;
+mod members;
 mod memory_log;
 mod proxy;
 mod snapshots;

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use super::StartError;
 use crate::config::Config;
-use crate::machine::Machine;
-use crate::storage::{DataDirectory, Identity, PidFile};
-use crate::types::Frontend as Registered;
+use crate::storage::{DataDirectory, PidFile};
 
 /// A data directory that is given up again unless it is kept: a first start can still fail.
 pub(super) struct Entered(Option<DataDirectory>);
@@ -81,31 +79,4 @@ pub(super) fn warn_of_exposure(config: &Config) {
     for network in config.trusted.networks() {
         tracing::warn!("clients from {network} come in as root without a password");
     }
-}
-
-/// Compares what is configured and stored with what the cluster has registered, as far as this
-/// frontend knows. An address may be changed later; a role may not.
-///
-/// # Errors
-/// [`StartError::Role`].
-pub(super) fn check_registry(
-    machine: &Machine,
-    identity: &Identity,
-    configured: &Registered,
-) -> Result<(), StartError> {
-    let view = machine.view();
-    let Some(known) = view.frontend(identity.node) else { return Ok(()) };
-    if known.kind != identity.kind {
-        let (stored, registered) = (identity.kind.name(), known.kind.name());
-        return Err(StartError::Role { stored, registered });
-    }
-    if known.address() != configured.address() {
-        tracing::warn!(
-            "this frontend is registered as {}, but configured as {}: the others look for it \
-             there; correct priority_networks, frontend_address or edit_log_port",
-            known.address(),
-            configured.address()
-        );
-    }
-    Ok(())
 }

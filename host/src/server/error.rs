@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cluster::bootstrap::JoinError;
+use crate::cluster::standing::Expulsion;
 use crate::config::ConfigError;
 use crate::machine::{LoadError, OpenError};
 use crate::storage::{DirectoryError, LogError, SnapshotError, StateError, Trouble};
@@ -18,6 +19,8 @@ pub enum Ending {
     Disk,
     /// Its disk is full: it can be started again once there is room.
     Full,
+    /// It does not belong to the cluster any more: an operator has to take it in again.
+    Expelled,
     /// Anything else: it can be started again.
     Failed,
 }
@@ -28,6 +31,16 @@ impl From<Trouble> for Ending {
             Trouble::Disk => Self::Disk,
             Trouble::Full => Self::Full,
             Trouble::Damage => Self::Damage,
+        }
+    }
+}
+
+impl From<&Expulsion> for Ending {
+    fn from(why: &Expulsion) -> Self {
+        match why {
+            Expulsion::Dropped { .. } | Expulsion::Generation { .. } => Self::Expelled,
+            // Its data may be right, and where it was started wrong.
+            Expulsion::Cluster { .. } => Self::Usage,
         }
     }
 }
@@ -87,17 +100,6 @@ pub enum StartError {
     /// The cluster did not take this frontend in.
     #[error(transparent)]
     Join(#[from] JoinError),
-    /// The data directory contradicts the registry in it.
-    #[error(
-        "the data directory says {stored}, but this frontend is registered as {registered}; start \
-         with an empty meta_dir and --helper after dropping and adding it anew"
-    )]
-    Role {
-        /// What the data directory says.
-        stored: &'static str,
-        /// What the registry says.
-        registered: &'static str,
-    },
     /// The log database cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -137,9 +139,9 @@ impl StartError {
                 JoinError::Address(_)
                 | JoinError::Itself(_)
                 | JoinError::Foreign(_)
+                | JoinError::Inadmissible { .. }
                 | JoinError::Refused { .. },
             )
-            | Self::Role { .. }
             | Self::Machine(OpenError::Format(_)) => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),

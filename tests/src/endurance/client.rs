@@ -72,11 +72,25 @@ impl Client {
         request: &kv::Request<'_>,
         consistency: Consistency,
     ) -> Result<Vec<u8>, Miss> {
+        self.call_after(request, consistency, 0).await
+    }
+
+    /// As [`call`](Self::call), of a frontend that has applied that LSN.
+    ///
+    /// # Errors
+    /// How it ended otherwise.
+    pub async fn call_after(
+        &mut self,
+        request: &kv::Request<'_>,
+        consistency: Consistency,
+        wait_lsn: u64,
+    ) -> Result<Vec<u8>, Miss> {
         let channel = self.channel().await?;
         let mut client = ClientClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
         let request = ExecuteRequest {
             request: Some(execute_request::Request::Payload(request.pack().into())),
             consistency: consistency.into(),
+            wait_lsn,
             timeout_ms: u32::try_from(STATEMENT_TIMEOUT.as_millis()).unwrap_or(u32::MAX),
             ..ExecuteRequest::default()
         };

@@ -5,24 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use quorate::proto::client::Consistency;
+use anyhow::{Context, Result};
 
-use super::client::{Client, Miss};
-use super::history::{Ended, Found, History, Put, Swap, Verdict};
+use super::client::Client;
+use super::history::{Ended, History, Verdict};
+use super::writer::{Writer, look};
 use crate::sim::Dice;
 use crate::{Cluster, eventually, modules};
 
 const FRONTENDS: usize = 3;
 /// Writes must go on within this time, whatever was killed.
 const PROGRESS_LIMIT: Duration = Duration::from_secs(60);
-/// Before a client without a connection tries the next frontend.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
 /// Acknowledged writes between two kills, and while frontends are down: up to as many.
 const WRITES_BETWEEN_MAX: u64 = 300;
 const WRITES_DOWN_MAX: u64 = 150;
-/// How often a client asks where its chain is after a swap of unknown outcome.
-const LOOKS_MAX: u32 = 1000;
 /// Cycles between two lines of progress.
 const PROGRESS_CYCLES: u32 = 10;
 
@@ -64,9 +60,9 @@ pub fn run(dir: &Path, options: &Options, progress: &dyn Fn(String)) -> Result<R
     let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let writers: Vec<_> = (0..options.clients)
         .map(|number| {
-            let client = Client::new(addresses.clone(), number);
+            let writer = Writer::new(number, Client::new(addresses.clone(), number));
             let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));
-            runtime.spawn(write(number, client, stop, acknowledged))
+            runtime.spawn(write(writer, stop, acknowledged))
         })
         .collect();
 
@@ -142,135 +138,16 @@ fn wait_for_writes(acknowledged: &AtomicU64, count: u64) {
     });
 }
 
-fn put_key(client: usize, number: u64) -> Vec<u8> {
-    format!("p{client:03}/{number:012}").into_bytes()
-}
-
-fn put_value(client: usize, number: u64) -> Vec<u8> {
-    format!("value {number} of client {client}, {}", "x".repeat(100)).into_bytes()
-}
-
-fn chain_key(client: usize) -> Vec<u8> {
-    format!("chain{client:03}").into_bytes()
-}
-
-fn chain_value(number: u64) -> Vec<u8> {
-    number.to_string().into_bytes()
-}
-
 /// Writes until told to stop: a put and a swap in turn.
 async fn write(
-    number: usize,
-    mut client: Client,
+    mut writer: Writer,
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
 ) -> Result<History> {
-    let mut history = History::default();
-    // The swap that the chain is at.
-    let mut at = 0;
     while !stop.load(Ordering::Relaxed) {
-        let done = put(number, &mut client, &mut history).await?
-            + swap(number, &mut client, &mut history, &mut at).await?;
-        acknowledged.fetch_add(done, Ordering::Relaxed);
-    }
-    Ok(history)
-}
-
-async fn put(number: usize, client: &mut Client, history: &mut History) -> Result<u64> {
-    let next = history.puts.len() as u64;
-    let (key, value) = (put_key(number, next), put_value(number, next));
-    let request = kv::Request::Put { key: &key, value: &value };
-    let (ended, lsn) = match client.call(&request, Consistency::Session).await {
-        Ok(answer) => match kv::Response::unpack(&answer) {
-            Ok(kv::Response::Put { version }) => (Ended::Ok, Some(version)),
-            other => bail!("a put was answered {other:?}"),
-        },
-        Err(Miss::NotSent) => {
-            tokio::time::sleep(RECONNECT_PAUSE).await;
-            return Ok(0);
-        }
-        Err(Miss::Failed(_)) => (Ended::Failed, None),
-        Err(Miss::Uncertain(_)) => (Ended::Uncertain, None),
-    };
-    history.puts.push(Put { ended, lsn });
-    Ok(u64::from(ended == Ended::Ok))
-}
-
-async fn swap(
-    number: usize,
-    client: &mut Client,
-    history: &mut History,
-    at: &mut u64,
-) -> Result<u64> {
-    let next = history.swaps.len() as u64 + 1;
-    let (key, old, new) = (chain_key(number), chain_value(*at), chain_value(next));
-    let old = (*at > 0).then_some(old.as_slice());
-    let request = kv::Request::Swap { key: &key, old, new: Some(&new) };
-    let ended = match client.call(&request, Consistency::Session).await {
-        Ok(answer) => match kv::Response::unpack(&answer) {
-            Ok(kv::Response::Swap(true)) => Ended::Ok,
-            Ok(kv::Response::Swap(false)) => Ended::Refused,
-            other => bail!("a swap was answered {other:?}"),
-        },
-        Err(Miss::NotSent) => {
-            tokio::time::sleep(RECONNECT_PAUSE).await;
-            return Ok(0);
-        }
-        Err(Miss::Failed(_)) => Ended::Failed,
-        Err(Miss::Uncertain(_)) => Ended::Uncertain,
-    };
-    history.swaps.push(Swap { from: *at, ended });
-    match ended {
-        Ended::Ok => *at = next,
-        Ended::Failed => {}
-        // One of unknown outcome, this or an earlier one, may have taken effect by now.
-        Ended::Uncertain | Ended::Refused => *at = chain_at(number, client).await?,
-    }
-    Ok(u64::from(ended == Ended::Ok))
-}
-
-/// The last swap of a client's chain that took effect; 0 when none has.
-async fn chain_at(number: usize, client: &mut Client) -> Result<u64> {
-    let key = chain_key(number);
-    let mut last = String::new();
-    for _ in 0..LOOKS_MAX {
-        match client.call(&kv::Request::Get { key: &key }, Consistency::Linearizable).await {
-            Ok(answer) => {
-                return match kv::Response::unpack(&answer) {
-                    Ok(kv::Response::Get(None)) => Ok(0),
-                    Ok(kv::Response::Get(Some((value, _)))) => {
-                        Ok(std::str::from_utf8(value)?.parse()?)
-                    }
-                    other => bail!("a get was answered {other:?}"),
-                };
-            }
-            Err(miss) => last = format!("{miss:?}"),
-        }
-        tokio::time::sleep(RECONNECT_PAUSE).await;
-    }
-    bail!("client {number} could not read its chain: {last}")
-}
-
-/// What the cluster holds of a client.
-async fn look(number: usize, mut client: Client) -> Result<Found> {
-    let mut found = Found { last_swap: chain_at(number, &mut client).await?, ..Found::default() };
-    let (mut low, high) = (put_key(number, 0), format!("p{number:03}0").into_bytes());
-    loop {
-        let request = kv::Request::Range { low: &low, high: &high, limit: kv::RANGE_MAX };
-        let answer = client.call(&request, Consistency::Linearizable).await;
-        let answer = answer.map_err(|miss| anyhow::anyhow!("read what is left: {miss:?}"))?;
-        let kv::Response::Range { entries, next } = kv::Response::unpack(&answer)? else {
-            bail!("a range was answered with something else");
-        };
-        for entry in entries {
-            let key = std::str::from_utf8(entry.key)?;
-            let (_, put) = key.split_once('/').context("a key of a put")?;
-            let put: u64 = put.parse()?;
-            found.puts.insert(put, (entry.version, entry.value == put_value(number, put)));
-        }
-        match next {
-            Some(next) => low = next.to_vec(),
-            None => return Ok(found),
+        for ended in [writer.put().await?, writer.swap().await?] {
+            acknowledged.fetch_add(u64::from(ended == Some(Ended::Ok)), Ordering::Relaxed);
         }
     }
+    Ok(writer.into_history())
 }

@@ -195,13 +195,12 @@ fn entries(node: NodeId, batch: FeedBatch) -> Result<(Option<LogId>, Vec<Entry>)
     let entries: Result<Vec<_>, _> = batch.entries.iter().map(decode_entry).collect();
     let entries = entries.map_err(|error| malformed(&error))?;
     let previous = batch.previous.map(wire::log_id_in);
-    let mut next = previous.map_or(0, |last| last.index + 1);
-    for entry in &entries {
-        if entry.log_id.index != next {
-            let found = entry.log_id.index;
-            return Err(lost(node, format!("entry {found} came where {next} was due")));
+    let first = previous.map_or(0, |last| last.index + 1);
+    for (due, entry) in (first..).zip(&entries) {
+        let found = entry.log_id.index;
+        if found != due {
+            return Err(lost(node, format!("entry {found} came where {due} was due")));
         }
-        next += 1;
     }
     Ok((previous, entries))
 }

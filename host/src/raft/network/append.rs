@@ -26,10 +26,11 @@ use prost::Message;
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Streaming;
 
+use super::granted::Granted;
 use super::{Error, Remote, failed, malformed};
 use crate::proto::peer;
 use crate::raft::wire;
-use crate::types::{LogId, TypeConfig};
+use crate::types::{LeaderId, LogId, TypeConfig};
 
 /// Most bytes sent and not answered; then the stream reads no more entries until replies come. One
 /// request may exceed it when none is unanswered.
@@ -46,6 +47,8 @@ struct Unanswered {
     requests: VecDeque<Sent>,
     bytes: usize,
     sender: Option<Waker>,
+    /// Who leads on this stream; none before the first request.
+    leader: Option<LeaderId>,
 }
 
 struct Sent {
@@ -74,7 +77,8 @@ impl Unanswered {
 
 type Reply = Result<StreamAppendResult<TypeConfig>, Error>;
 
-/// Opens the stream. Its replies end when the requests do, or after the first error.
+/// Opens the stream once there is a request to send. Its replies end when the requests do, or after
+/// the first error.
 pub(super) async fn open<S>(
     remote: &Remote,
     requests: S,
@@ -83,17 +87,27 @@ where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {
     let unanswered = Arc::new(Mutex::new(Unanswered::default()));
-    let requests = Requests { requests, unanswered: unanswered.clone() };
-    let mut client = remote.bulk();
-    let replies = timeout(OPEN_TIMEOUT, client.append(remote.request(requests)))
-        .await
-        .map_err(|_| failed(&tonic::Status::unavailable("the append stream did not open")))?
-        .map_err(|status| failed(&status))?
-        .into_inner();
-    let replies = stream::unfold(Some((replies, unanswered)), |state| async move {
-        let (mut replies, unanswered) = state?;
-        let reply = next(&mut replies, &unanswered).await?;
-        let rest = matches!(reply, Ok(Ok(_))).then_some((replies, unanswered));
+    let mut requests = Requests { requests, unanswered: unanswered.clone() };
+    // Where openraft pauses after a peer could not be called is before it hands out a request. A
+    // call that cannot connect never asks for one, so without this it would be made again and
+    // again without a pause.
+    let begin = match requests.next().await {
+        None => None,
+        Some(first) => {
+            let mut client = remote.bulk();
+            let requests = stream::iter([first]).chain(requests);
+            let replies = timeout(OPEN_TIMEOUT, client.append(remote.request(requests)))
+                .await
+                .map_err(|_| failed(&tonic::Status::unavailable("the append stream did not open")))?
+                .map_err(|status| failed(&status))?
+                .into_inner();
+            Some((replies, unanswered, remote.granted()))
+        }
+    };
+    let replies = stream::unfold(begin, |state| async move {
+        let (mut replies, unanswered, granted) = state?;
+        let reply = next(&mut replies, &unanswered, &granted).await?;
+        let rest = matches!(reply, Ok(Ok(_))).then_some((replies, unanswered, granted));
         Some((reply, rest))
     });
     Ok(replies)
@@ -102,6 +116,7 @@ where
 async fn next(
     replies: &mut Streaming<peer::AppendReply>,
     unanswered: &Mutex<Unanswered>,
+    granted: &Granted,
 ) -> Option<Result<StreamAppendResult<TypeConfig>, Error>> {
     loop {
         let reply = match reply_in_time(replies, unanswered).await {
@@ -111,6 +126,9 @@ async fn next(
         };
         let mut unanswered = unanswered.lock();
         unanswered.answered();
+        // What was there when it voted is there still, if the peer follows at all.
+        let shared = unanswered.leader.and_then(|leader| granted.shared(leader));
+        let reply = reply.map(|result| result.map(|matched| matched.max(shared)));
         match reply {
             Ok(Ok(matched)) if unanswered.vouches_for_more(&matched) => {}
             reply => return Some(reply),
@@ -161,10 +179,11 @@ where
                 return Poll::Pending;
             }
         }
-        let (request, last) = match this.requests.poll_next_unpin(context) {
+        let (request, last, leader) = match this.requests.poll_next_unpin(context) {
             Poll::Ready(Some(request)) => {
                 let last = request.entries.last().map(|entry| entry.log_id);
-                (wire::append_out(&request), last.or(request.prev_log_id))
+                let last = last.or(request.prev_log_id);
+                (wire::append_out(&request), last, request.vote.leader_id)
             }
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => return Poll::Pending,
@@ -173,6 +192,7 @@ where
         let mut unanswered = this.unanswered.lock();
         unanswered.requests.push_back(Sent { bytes, at: Instant::now(), last });
         unanswered.bytes += bytes;
+        unanswered.leader = Some(leader);
         Poll::Ready(Some(request))
     }
 }

@@ -61,6 +61,18 @@ impl Member {
         (self.node, self.server) = (node, Some(server));
     }
 
+    /// Ends without a farewell, and starts again elsewhere; nothing is left where it was.
+    pub async fn move_away(&mut self, profile: Profile) {
+        self.kill().await;
+        self.proxy.open(false);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.listener_address = listener.local_addr().unwrap().to_string();
+        self.proxy = Proxy::start(self.listener_address.clone()).await;
+        let id = self.node.id().0;
+        let (node, server) = run(id, profile, listener, &self.log, &self.ledger).await;
+        (self.node, self.server) = (node, Some(server));
+    }
+
     /// Ends without a farewell, if it runs.
     pub async fn kill(&mut self) {
         let Some(server) = self.server.take() else { return };

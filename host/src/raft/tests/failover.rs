@@ -94,6 +94,28 @@ async fn without_a_majority_commands_fail_in_time_and_the_frontend_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_is_away_is_called_now_and_then_and_not_all_the_time() {
+    let mut cluster = Cluster::start(3, Profile::Wan).await;
+    let leader = cluster.leader().unwrap();
+    let away = (leader + 1) % 3;
+    cluster.members[away].kill().await;
+    cluster.members[away].proxy.open(false);
+    let (proxy, node) = (cluster.members[away].proxy.clone(), &cluster.members[leader].node);
+    let away = cluster.members[away].node.id();
+    let silent = |time| node.status().heard.get(&away).is_some_and(|age| *age >= time);
+    until("it is missed", || silent(Duration::from_secs(1))).await;
+    node.proposer().propose("root", note("without it"), soon()).await.unwrap();
+    let before = proxy.connections();
+    until("it is away for longer", || silent(Duration::from_secs(3))).await;
+    // A heartbeat every 150 ms, and entries after pauses of up to half a second.
+    let made = proxy.connections() - before;
+    assert!((1..60).contains(&made), "{made} connections in two seconds");
+    for member in &cluster.members {
+        member.node.halt().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_shuts_down_hands_over_without_an_election_timeout() {
     let mut cluster = Cluster::start(3, Profile::Wan).await;
     let stopping = cluster.leader().unwrap();

@@ -177,7 +177,7 @@ async fn a_frontend_that_is_behind_or_cut_off_feeds_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_observer_becomes_a_follower_and_leads_without_a_copy_of_its_data() {
+async fn an_observer_becomes_a_follower_leads_and_goes_back_without_a_copy_of_its_data() {
     let cluster = Cluster::start(3, Profile::Fast).await;
     let observer = Observer::start(10, vec![at(followers(&cluster)[0])]).await;
     for number in 0..20 {
@@ -193,7 +193,15 @@ async fn an_observer_becomes_a_follower_and_leads_without_a_copy_of_its_data() {
     until("it leads", || observer.member.is_leader()).await;
     let last = write(observer.node(), "as the leader").await;
     observer.reaches(last).await;
+    observer.node().transfer_leader(leader.node.id()).await.unwrap();
+    until("it leads no more", || leader.is_leader()).await;
+    leader.node.demote([NodeId(10)].into()).await.unwrap();
+    until("it votes no more", || !observer.node().status().voters.contains(&NodeId(10))).await;
+    leader.node.remove(NodeId(10)).await.unwrap();
+    until("it is fed", || observer.node().upstream().is_some()).await;
+    let last = write(observer.node(), "as an observer again").await;
+    observer.reaches(last).await;
     assert_eq!(observer.node().status().snapshot_bytes_received, 0);
-    assert_eq!(observer.member.ledger.read(|pages| pages.run.len()), 22);
+    assert_eq!(observer.member.ledger.read(|pages| pages.run.len()), 23);
     cluster.shutdown().await;
 }

@@ -1,6 +1,7 @@
 //! A relay in front of a frontend, whose connections can be cut and refused.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ pub(super) struct Proxy {
     pub address: String,
     /// Counts cuts; and whether connections are accepted.
     state: Arc<watch::Sender<(u64, bool)>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -18,15 +20,22 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(watch::Sender::new((0, true)));
-        let proxy = Self { address, state: state.clone() };
+        let connections = Arc::new(AtomicUsize::new(0));
+        let proxy = Self { address, state: state.clone(), connections: connections.clone() };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::Relaxed);
                 if state.borrow().1 {
                     tokio::spawn(relay(client, target.clone(), state.subscribe()));
                 }
             }
         });
         proxy
+    }
+
+    /// How many connections were made, also those that were refused.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Ends every connection. New ones are accepted.

@@ -1,0 +1,274 @@
+//! Frontends come, go, move and change their role, on real processes.
+
+use std::time::Duration;
+
+use quorate_tests::{Cluster, Frontend, Output, eventually};
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// `quorate start` was told that it does not belong any more.
+const EXPELLED: Option<i32> = Some(66);
+
+/// A cell of the row of a frontend; none if it has none.
+fn cell(shown: &Output, frontend: &Frontend, name: &str) -> Option<String> {
+    let port = frontend.edit_log_port().to_string();
+    let at = shown.column("EditLogPort").iter().position(|shown| *shown == port)?;
+    Some(shown.column(name)[at].to_owned())
+}
+
+/// Waits until `asked` shows a frontend so.
+fn wait_shown(asked: &Frontend, frontend: &Frontend, name: &str, value: &str) {
+    let what = format!("{} shows {} as {name} {value}", asked.address(), frontend.address());
+    eventually(&what, LIMIT, || {
+        let shown = asked.mariadb().run("SHOW FRONTENDS").ok()?;
+        (cell(&shown, frontend, name)? == value).then_some(())
+    });
+}
+
+fn drop_follower(frontend: &Frontend) -> String {
+    format!("ALTER SYSTEM DROP FOLLOWER \"{}\"", frontend.address())
+}
+
+#[test]
+fn a_dropped_frontend_ends_and_its_data_directory_never_comes_back() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let (gone, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let drop_it = drop_follower(&cluster.frontends[gone]);
+    cluster.frontends[other].mariadb().ok(&drop_it);
+    assert_eq!(cluster.frontends[gone].wait_end(), EXPELLED);
+    assert!(cluster.frontends[gone].log().contains("was dropped from the cluster"));
+    let left = &cluster.frontends[leader];
+    eventually("two are left", LIMIT, || {
+        let shown = left.mariadb().ok("SHOW FRONTENDS");
+        (shown.column("Join") == ["true", "true"]).then_some(())
+    });
+    let error = cluster.frontends[other].mariadb().error(&drop_it);
+    let address = cluster.frontends[gone].address();
+    assert!(error.contains(&format!("frontend does not exist[{address}]")), "{error}");
+
+    // Its state tells it now, and would also if its address were registered again.
+    let add = format!("ALTER SYSTEM ADD FOLLOWER \"{address}\"");
+    cluster.frontends[other].mariadb().ok(&add);
+    cluster.frontends[gone].start();
+    assert_eq!(cluster.frontends[gone].wait_end(), EXPELLED);
+    let meta = cluster.frontends[gone].meta_dir();
+    std::fs::remove_dir_all(meta).expect("a test may remove folders");
+    let helper = cluster.frontends[other].address();
+    cluster.frontends[gone].set_helper(Some(helper));
+    cluster.frontends[gone].start();
+    cluster.wait_whole();
+    cluster.assert_agreement(other);
+}
+
+#[test]
+fn a_dead_follower_is_replaced_and_ends_if_it_is_ever_started_again() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let (dead, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    cluster.frontends[dead].kill();
+    let drop_dead = drop_follower(&cluster.frontends[dead]);
+    // The other one that lives is needed.
+    let refused = drop_follower(&cluster.frontends[other]);
+    for asked in [leader, other] {
+        let client = cluster.frontends[asked].mariadb();
+        let error = client.error(&refused);
+        assert!(
+            error.contains(
+                "Unable to drop this alive follower, because the quorum requirements are not met \
+                 after this command execution. Current num alive followers 2, num followers 3, \
+                 majority after execution 2"
+            ),
+            "{error}"
+        );
+    }
+    cluster.frontends[other].mariadb().ok(&drop_dead);
+    let client = cluster.frontends[other].mariadb();
+    eventually("its vote is taken", LIMIT, || client.run("CREATE DATABASE alone").ok());
+    let helper = cluster.frontends[other].address();
+    let gone = &mut cluster.frontends[dead];
+    gone.start();
+    assert_eq!(gone.wait_end(), EXPELLED);
+    assert!(gone.log().contains("was dropped from the cluster"), "{}", gone.log());
+    // Another one takes its place.
+    std::fs::remove_dir_all(gone.meta_dir()).expect("a test may remove folders");
+    gone.relocate();
+    gone.set_helper(Some(helper));
+    client.ok(&format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", gone.address()));
+    gone.start();
+    cluster.wait_whole();
+    cluster.assert_agreement(other);
+}
+
+#[test]
+fn what_may_not_be_altered_is_refused_on_any_frontend_as_starrocks_does() {
+    let cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let address = cluster.frontends[leader].address();
+    let follower = cluster.frontends[cluster.follower()].address();
+    for frontend in &cluster.frontends {
+        for (statement, text) in [
+            (format!("DROP FOLLOWER '{address}'"), "can not drop current master node."),
+            (format!("MODIFY FRONTEND '{address}' TO OBSERVER"), "can not modify current master"),
+            (
+                format!("MODIFY FRONTEND HOST '{address}' TO '127.0.0.2'"),
+                "can not modify current master node.",
+            ),
+            ("DROP FOLLOWER '127.0.0.1:1'".to_owned(), "frontend does not exist[127.0.0.1:1]"),
+            (format!("DROP OBSERVER '{follower}'"), "OBSERVER does not exist[127.0.0.1:"),
+            ("DROP FOLLOWER 'h'".to_owned(), "frontend host or port is wrong!"),
+            ("MODIFY FRONTEND HOST 'h' TO 'g'".to_owned(), "frontend [h] not found"),
+            ("MODIFY FRONTEND HOST '127.0.0.1' TO 'g'".to_owned(), "several frontends"),
+            (
+                format!("MODIFY FRONTEND HOST '{follower}' TO '{address}'"),
+                "frontend with host [127.0.0.1] already exists",
+            ),
+            (format!("MODIFY FRONTEND HOST '{follower}' TO 'h.invalid'"), "unknown host h.invalid"),
+            ("ADD OBSERVER 'h.invalid:1'".to_owned(), "unknown fqdn host: h.invalid"),
+            (format!("ADD FOLLOWER '{follower}'"), "FE with the same host: 127.0.0.1 already"),
+            (format!("ADD OBSERVER '127.0.0.1:1', '{follower}'"), "FE with the same host"),
+            ("TRANSFER LEADER TO '127.0.0.1:1'".to_owned(), "frontend does not exist"),
+        ] {
+            let error = frontend.mariadb().error(&format!("ALTER SYSTEM {statement}"));
+            assert!(error.contains(text), "{statement}: {error}");
+        }
+    }
+    let shown = cluster.frontends[0].mariadb().ok("SHOW FRONTENDS");
+    assert_eq!(shown.rows().len(), 3);
+}
+
+#[test]
+fn two_alterations_at_once_do_not_take_the_majority_away() {
+    let cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    let results = std::thread::scope(|scope| {
+        let running = others.map(|at| {
+            let (victim, client) = (&cluster.frontends[at], cluster.frontends[leader].mariadb());
+            scope.spawn(move || client.run(&drop_follower(victim)))
+        });
+        running.map(|running| running.join().expect("the client does not panic"))
+    });
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+    let client = cluster.frontends[leader].mariadb();
+    eventually("two decide", LIMIT, || client.run("CREATE DATABASE IF NOT EXISTS x").ok());
+    assert_eq!(client.ok("SHOW FRONTENDS").rows().len(), 2);
+    // Neither can be added twice.
+    let results = std::thread::scope(|scope| {
+        let running = [(); 2].map(|()| {
+            let client = client.clone();
+            scope.spawn(move || client.run("ALTER SYSTEM ADD OBSERVER '127.0.0.1:1'"))
+        });
+        running.map(|running| running.join().expect("the client does not panic"))
+    });
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+}
+
+#[test]
+fn leadership_moves_from_any_frontend_and_a_leader_goes_by_force() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let (next, asked) = ((leader + 1) % 3, (leader + 2) % 3);
+    let transfer =
+        format!("ALTER SYSTEM TRANSFER LEADER TO \"{}\"", cluster.frontends[next].address());
+    cluster.frontends[asked].mariadb().ok(&transfer);
+    wait_shown(&cluster.frontends[asked], &cluster.frontends[next], "Role", "LEADER");
+    cluster.frontends[asked].mariadb().ok(&transfer);
+
+    let drop_it = drop_follower(&cluster.frontends[next]);
+    cluster.frontends[asked].mariadb().ok(&format!("{drop_it} FORCE"));
+    assert_eq!(cluster.frontends[next].wait_end(), EXPELLED);
+    let client = cluster.frontends[asked].mariadb();
+    eventually("another leads", LIMIT, || client.run("CREATE DATABASE IF NOT EXISTS x").ok());
+    assert_eq!(client.ok("SHOW FRONTENDS").rows().len(), 2);
+}
+
+#[test]
+fn a_follower_stops_voting_and_votes_again_with_its_data() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let (turned, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let client = cluster.frontends[other].mariadb();
+    client.ok("CREATE DATABASE before");
+    let turn = |kind: &str| {
+        let address = cluster.frontends[turned].address();
+        format!("ALTER SYSTEM MODIFY FRONTEND \"{address}\" TO {kind}")
+    };
+    let (leave, back) = (turn("OBSERVER"), turn("FOLLOWER"));
+    client.ok(&leave);
+    let node_id = {
+        let shown = client.ok("SHOW FRONTENDS");
+        let frontend = &cluster.frontends[turned];
+        assert_eq!(cell(&shown, frontend, "Role").as_deref(), Some("OBSERVER"));
+        cell(&shown, frontend, "NodeId")
+    };
+    let error = client.error(&drop_follower(&cluster.frontends[turned]));
+    assert!(error.contains("FOLLOWER does not exist"), "{error}");
+    wait_shown(&cluster.frontends[leader], &cluster.frontends[turned], "Join", "false");
+    client.ok("CREATE DATABASE meanwhile");
+    assert!(cluster.frontends[turned].runs());
+    client.ok(&back);
+    cluster.wait_whole();
+    wait_shown(&cluster.frontends[other], &cluster.frontends[turned], "Role", "FOLLOWER");
+    let shown = cluster.assert_agreement(other);
+    assert_eq!(cell(&shown, &cluster.frontends[turned], "NodeId"), node_id);
+    // It counts again.
+    cluster.frontends[leader].kill();
+    eventually("two of three decide", LIMIT, || {
+        client.run("CREATE DATABASE IF NOT EXISTS after").ok()
+    });
+}
+
+#[test]
+fn a_frontend_that_starts_elsewhere_is_found_and_so_is_a_majority() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let moved = (leader + 1) % 3;
+    cluster.frontends[moved].stop();
+    cluster.frontends[moved].relocate();
+    cluster.frontends[moved].set_helper(None);
+    cluster.frontends[moved].start();
+    cluster.wait_whole();
+    cluster.assert_agreement(leader);
+
+    // Two of three: whoever they knew is enough, and that is the one that stayed.
+    cluster.frontends[0].mariadb().ok("CREATE DATABASE kept");
+    let stayed = cluster.frontends[0].address();
+    for frontend in &mut cluster.frontends[1..] {
+        frontend.kill();
+        frontend.relocate();
+        frontend.set_helper(Some(stayed.clone()));
+    }
+    for frontend in &mut cluster.frontends[1..] {
+        frontend.start();
+    }
+    cluster.wait_whole();
+    let shown = cluster.assert_agreement(0);
+    for frontend in &cluster.frontends {
+        assert_eq!(cell(&shown, frontend, "Alive").as_deref(), Some("true"));
+        frontend.mariadb().ok("USE kept");
+    }
+}
+
+#[test]
+fn an_administrator_moves_a_frontend_by_hand_and_the_only_one_moves_by_itself() {
+    let mut cluster = Cluster::start(2);
+    let leader = cluster.leader(0);
+    let moved = 1 - leader;
+    let old = cluster.frontends[moved].address();
+    cluster.frontends[moved].relocate();
+    let new = cluster.frontends[moved].address();
+    let client = cluster.frontends[leader].mariadb();
+    client.ok(&format!("ALTER SYSTEM MODIFY FRONTEND HOST \"{old}\" TO \"{new}\""));
+    let shown = client.ok("SHOW FRONTENDS");
+    assert!(cell(&shown, &cluster.frontends[moved], "Role").is_some(), "{}", shown.text);
+    cluster.frontends[moved].stop();
+    cluster.frontends[moved].start();
+    cluster.wait_whole();
+
+    let mut alone = Cluster::start(1);
+    alone.frontends[0].stop();
+    alone.frontends[0].relocate();
+    alone.frontends[0].start();
+    alone.frontends[0].wait_ready();
+    wait_shown(&alone.frontends[0], &alone.frontends[0], "Role", "LEADER");
+}
