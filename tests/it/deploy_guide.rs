@@ -50,8 +50,9 @@ fn blocks() -> Vec<Block> {
 
 /// The guide's machines, on this one.
 struct Site {
-    dir: TempDir,
+    /// Before the folder goes.
     _reaper: Reaper,
+    dir: TempDir,
     /// In the place of [`NETWORK`].
     network: String,
 }
