@@ -43,13 +43,13 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     pidfd_send_signal(&handle, signal).with_context(|| format!("signal process {process}"))?;
     let asked = Instant::now();
     let limit = Duration::from_secs(arguments.timeout);
-    if timeout(limit, end_of(process, &meta_dir)).await.is_ok() {
+    if timeout(limit, end_of(process)).await.is_ok() {
         let took = asked.elapsed().as_secs_f64();
         table::print(&format!("the frontend, process {process}, stopped after {took:.1} s"))?;
         return Ok(());
     }
     pidfd_send_signal(&handle, Signal::KILL).with_context(|| format!("kill process {process}"))?;
-    let killed = match timeout(KILL_TIMEOUT, end_of(process, &meta_dir)).await {
+    let killed = match timeout(KILL_TIMEOUT, end_of(process)).await {
         Ok(_) => "was killed; what it had acknowledged is on its disk",
         Err(_) => "was killed, but does not end: its disk may not answer",
     };
@@ -58,17 +58,19 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     Err(Exit::new(exit::FAILED, error))
 }
 
-/// Waits until a process has ended and let go of its data directory.
-async fn end_of(process: u32, meta_dir: &Path) {
+/// Waits until a process has ended and let go of all its files.
+async fn end_of(process: u32) {
     let stat = format!("/proc/{process}/stat");
+    let threads = format!("/proc/{process}/task");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     loop {
         looks.tick().await;
         // `id (name) state ..`, and the name may have brackets in it. A zombie counts as ended:
-        // nobody need have asked for its exit code. But its threads may still hold the directory.
+        // nobody need have asked for its exit code. But its last thread takes the files with it.
         let Ok(stat) = std::fs::read_to_string(&stat) else { return };
         let zombie = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']));
-        if zombie && crate::server::user(meta_dir).is_ok_and(|user| user != Some(process)) {
+        let last = std::fs::read_dir(&threads).map_or(0, Iterator::count);
+        if zombie && last <= 1 {
             return;
         }
     }
