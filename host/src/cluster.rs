@@ -7,24 +7,46 @@
 //! - [`membership`]: the leader turns registered followers into learners and, once they have caught
 //!   up, into voters. What is to be done follows from registry and membership alone, so a new
 //!   leader goes on where the old one stopped.
+//! - [`subscription`]: an observer takes the committed log from another frontend.
+//! - `alter`: ADD, DROP and MODIFY from any frontend: who is alive is judged here, the rest in the
+//!   log.
+//! - `announce`: a frontend that is reached elsewhere now has that recorded.
+//! - [`standing`]: a frontend that does not belong to the cluster any more learns it.
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and
 //!   says through the log whether it can run it.
+//! - [`admission`]: what a frontend must be before it may join.
 //! - [`status`]: how each frontend is, asked directly; nothing of it is logged, so an idle cluster
 //!   writes nothing.
 
+mod admission;
+mod alter;
+mod announce;
 pub mod bootstrap;
+mod commits;
+mod contacts;
 pub mod frontends;
 pub mod membership;
 pub mod modules;
+mod problems;
+pub mod pulse;
 pub mod service;
+pub mod standing;
 pub mod status;
+pub mod subscription;
+mod surroundings;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use quorate_wire::Failure;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use surroundings::{Clock, Surroundings};
+
+use crate::config::Live;
 use crate::machine::Machine;
 use crate::raft::{Node, ProposeError};
 use crate::storage::Identity;
@@ -48,7 +70,13 @@ struct Inner {
     machine: Machine,
     node: Node,
     channels: status::Channels,
+    contacts: contacts::Contacts,
+    commits: commits::Commits,
+    pulse: Mutex<Option<Arc<pulse::Pulse>>>,
+    surroundings: Surroundings,
     started_us: u64,
+    expelled: watch::Sender<Option<standing::Expulsion>>,
+    transfers: transfer::Running,
 }
 
 impl Cluster {
@@ -60,10 +88,39 @@ impl Cluster {
         machine: Machine,
         node: Node,
         started_us: u64,
+        surroundings: Surroundings,
     ) -> Self {
-        let channels = status::Channels::default();
-        let inner = Inner { identity, frontend, machine, node, channels, started_us };
+        let inner = Inner {
+            identity,
+            frontend,
+            machine,
+            node,
+            channels: status::Channels::default(),
+            contacts: contacts::Contacts::default(),
+            commits: commits::Commits::default(),
+            pulse: Mutex::default(),
+            surroundings,
+            started_us,
+            expelled: watch::Sender::new(None),
+            transfers: transfer::Running::default(),
+        };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Live {
+        &self.inner.surroundings.config
+    }
+
+    /// The wall clock in microseconds since 1970, 0 when it is not known. Shown to people, never
+    /// applied.
+    pub fn clock_us(&self) -> i64 {
+        (self.inner.surroundings.clock)()
+    }
+
+    /// When this frontend was started, by its wall clock, in microseconds since 1970.
+    pub fn started_us(&self) -> u64 {
+        self.inner.started_us
     }
 
     /// Who this frontend is.

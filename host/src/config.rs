@@ -4,19 +4,26 @@
 //! environment (`QUORATE_` and the key in upper case), the command line (`--key value`). All three
 //! meet in one table, [`keys::KEYS`], so a key works everywhere or nowhere.
 //!
+//! Some keys can also be set for all frontends while they run: [`Live`].
+//!
 //! Nothing here can change an outcome below the log: two frontends with different configurations
 //! still apply every entry alike.
 
 mod file;
 mod keys;
+mod live;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
+
 pub use file::parse;
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, Key, Kind, Reach};
+pub use live::{Live, SetError};
 
 /// Timing of elections; see `raft::Profile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +69,11 @@ pub struct Config {
     /// Disk space in bytes that a file in the data directory keeps in reserve, given up when less
     /// than a quarter of `min_free_disk_bytes` is free. Default 64 MiB; 0 for none.
     pub ballast_bytes: u64,
+    /// How far two frontends' clocks may be apart. Default 5 s. Beyond it, a frontend may not join,
+    /// and one that has joined is pointed at. Nothing else depends on clocks.
+    pub max_clock_delta: Duration,
+    /// As it was written, of which the rest was made.
+    settings: Settings,
 }
 
 /// When snapshots are taken, how fast they are sent, and what of the log is kept behind them.
@@ -127,9 +139,11 @@ impl Config {
             query_port: get("query_port").port()?,
             http_port: get("http_port").port()?,
             election_profile,
-            qe_max_connection: get("qe_max_connection").parsed("a number")?,
+            qe_max_connection: get("qe_max_connection")
+                .parsed::<NonZeroUsize>("a number above 0")?
+                .get(),
             query_mem_limit: get("query_mem_limit").parsed("a number of bytes")?,
-            sys_log_level: get("sys_log_level").text().to_owned(),
+            sys_log_level: get("sys_log_level").log_filter()?,
             snapshots: SnapshotConfig {
                 log_bytes: get("snapshot_log_bytes").parsed("a number of bytes")?,
                 log_entries: get("snapshot_log_entries").parsed("a number")?,
@@ -143,6 +157,10 @@ impl Config {
             },
             min_free_disk_bytes: get("min_free_disk_bytes").parsed("a number of bytes")?,
             ballast_bytes: get("ballast_bytes").parsed("a number of bytes")?,
+            max_clock_delta: Duration::from_millis(
+                get("max_bdbje_clock_delta_ms").parsed("a number of milliseconds")?,
+            ),
+            settings: settings.clone(),
         };
         config.check_ports_differ(settings)?;
         Ok(config)
@@ -174,7 +192,7 @@ pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Se
     variables
         .filter_map(|(name, value)| {
             let key = name.strip_prefix("QUORATE_")?.to_ascii_lowercase();
-            let known = KEYS.iter().find(|known| known.name == key)?;
+            let known = keys::lookup(&key).filter(|known| known.reach != Reach::Cluster)?;
             Some((known.name.to_owned(), Setting { value, source_name: name }))
         })
         .collect()
@@ -202,6 +220,13 @@ impl Value<'_> {
         match self.parsed("a port between 1 and 65535")? {
             0 => Err(self.wrong("a port between 1 and 65535")),
             port => Ok(port),
+        }
+    }
+
+    fn log_filter(&self) -> Result<String, ConfigError> {
+        match EnvFilter::try_new(self.text()) {
+            Ok(_) => Ok(self.text().to_owned()),
+            Err(_) => Err(self.wrong("a log filter, such as info,openraft=warn")),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod convert;
 mod save;
+mod subscribe;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,11 +24,13 @@ use crate::cluster::modules::MODULE_BYTES_MAX;
 use crate::proto::client::client_server::{Client as Service, ClientServer};
 use crate::proto::client::{
     Acknowledgement, ExecuteRequest, ExecuteResponse, InstallModuleRequest, InstallModuleResponse,
-    SaveSnapshotRequest, execute_request,
+    SaveSnapshotRequest, SubscribeRequest, execute_request,
 };
 use crate::query::Cancel;
 use crate::rescue::archive::Backups;
 use crate::session::{Answer, Backend, Consistency, Sessions, StatementContext};
+
+use subscribe::Subscriptions;
 
 /// Largest message taken from a client: a payload of the largest command and its frame.
 const MESSAGE_BYTES_MAX: usize = 2 << 20;
@@ -35,6 +38,10 @@ const MESSAGE_BYTES_MAX: usize = 2 << 20;
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
 /// Time to install a module.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// A connection that is silent for the first time is asked whether its client lives, and closed
+/// when the second time passes without an answer.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Calls under way on one connection; more wait.
 const CALLS_MAX: u32 = 1024;
 
@@ -59,7 +66,8 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
         .build_v1()
         .expect("the descriptor set was made by our own build");
-    let door = ClientServer::new(FrontDoor { sessions, backend, cluster, backups })
+    let subscriptions = Subscriptions::new(cluster.machine().clone(), stop.clone());
+    let door = ClientServer::new(FrontDoor { sessions, backend, cluster, backups, subscriptions })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let draining = async move {
         stop.cancelled().await;
@@ -71,6 +79,8 @@ pub async fn serve(
     tonic::transport::Server::builder()
         .concurrency_limit_per_connection(CALLS_MAX as usize)
         .max_concurrent_streams(CALLS_MAX)
+        .http2_keepalive_interval(Some(ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(ALIVE_TIMEOUT))
         .add_service(health_service)
         .add_service(reflection)
         .add_service(door)
@@ -84,6 +94,7 @@ pub struct FrontDoor {
     backend: Arc<dyn Backend>,
     cluster: Cluster,
     backups: Backups,
+    subscriptions: Subscriptions,
 }
 
 #[tonic::async_trait]
@@ -168,6 +179,16 @@ impl Service for FrontDoor {
         self.check_peer(request.remote_addr())?;
         let parts = save::begin(&self.cluster, &self.backups, request.into_inner().stale).await?;
         Ok(Response::new(parts))
+    }
+
+    type SubscribeStream = subscribe::Stream;
+
+    async fn subscribe(
+        &self,
+        request: Request<SubscribeRequest>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        self.check_peer(request.remote_addr())?;
+        self.subscriptions.begin(request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -3,43 +3,61 @@
 //! Liveness never depends on a quorum or on catching up: a frontend that recovers must not be
 //! restarted for it. Readiness does: it says whether clients should come here now.
 
-use axum::extract::State;
+mod metrics;
+mod proc;
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, wall_clock_us};
+use crate::cluster::{Cluster, VERSION};
+use crate::session::{Backend, Sessions};
+use crate::storage::Log;
 
 /// A frontend this many entries behind what it knows to be committed is not ready.
 const READY_LAG_ENTRIES: u64 = 10_000;
 
+/// What the door shows. Readiness ends with `draining`.
 #[derive(Clone)]
-struct Door {
-    cluster: Cluster,
-    draining: CancellationToken,
+pub struct Door {
+    /// This frontend's part in the cluster.
+    pub cluster: Cluster,
+    /// Answers statements.
+    pub backend: Arc<dyn Backend>,
+    /// The clients' sessions.
+    pub sessions: Arc<Sessions>,
+    /// The log.
+    pub log: Log,
+    /// Cancelled when no new client should come.
+    pub draining: CancellationToken,
 }
 
-/// Serves until told to stop. Readiness ends with `draining`, before this does.
+/// Serves until told to stop.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    cluster: Cluster,
-    draining: CancellationToken,
+    door: Door,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/bootstrap", get(bootstrap))
         .route("/api/health", get(health))
+        .route("/api/show_proc", get(proc::show))
         .route("/api/v1/frontends", get(frontends))
-        .with_state(Door { cluster, draining });
+        .with_state(door);
     axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
@@ -71,12 +89,32 @@ async fn ready(State(door): State<Door>) -> Response {
     }
 }
 
-/// StarRocks' start-up probe.
-async fn bootstrap(State(door): State<Door>) -> Json<Value> {
-    Json(match door.not_ready() {
-        None => json!({"status": "OK", "msg": "Success"}),
-        Some(reason) => json!({"status": "FAILED", "msg": format!("not ready: {reason}")}),
-    })
+#[derive(Deserialize)]
+struct Bootstrap {
+    cluster_id: Option<String>,
+}
+
+/// StarRocks' start-up probe, and its heartbeat: whoever names the cluster is told more.
+async fn bootstrap(State(door): State<Door>, Query(query): Query<Bootstrap>) -> Json<Value> {
+    if let Some(reason) = door.not_ready() {
+        return Json(json!({"status": "FAILED", "msg": format!("not ready: {reason}")}));
+    }
+    let mut answer = json!({"status": "OK", "msg": "Success"});
+    if let Some(named) = query.cluster_id {
+        let own = door.cluster.identity();
+        if named != own.cluster.to_string() {
+            let msg = format!("invalid cluster id: {named}");
+            return Json(json!({"status": "FAILED", "msg": msg}));
+        }
+        let view = door.cluster.machine().view();
+        let ports = view.frontend(own.node).map(|own| own.ports).unwrap_or_default();
+        answer["replayedJournalId"] = view.lsn().0.into();
+        answer["queryPort"] = ports.query.into();
+        answer["rpcPort"] = ports.rpc.into();
+        answer["feStartTime"] = (door.cluster.started_us() / 1000).into();
+        answer["feVersion"] = VERSION.into();
+    }
+    Json(answer)
 }
 
 /// StarRocks' probe for load balancers. There are no backends behind a catalog.
@@ -90,16 +128,6 @@ async fn health(State(door): State<Door>) -> Response {
 
 /// `SHOW FRONTENDS` as a list of objects.
 async fn frontends(State(door): State<Door>) -> Json<Value> {
-    let rows = door.cluster.frontends(wall_clock_us()).await;
-    let objects = rows.rows.iter().map(|row| {
-        let cells = rows.columns.iter().zip(row).map(|(column, value)| {
-            let value = match value {
-                quorate_wire::Value::Text(text) => Value::from(text.as_str()),
-                _ => Value::Null,
-            };
-            (column.name.clone(), value)
-        });
-        Value::Object(cells.collect())
-    });
-    Json(json!({ "frontends": objects.collect::<Vec<_>>() }))
+    let rows = door.cluster.frontends().await;
+    Json(json!({ "frontends": proc::objects(&rows) }))
 }

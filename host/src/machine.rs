@@ -22,6 +22,7 @@
 //! active at that point of the entry; an activation counts from the next command on.
 
 mod apply;
+mod changes;
 mod keys;
 mod mark;
 mod modules;
@@ -51,8 +52,13 @@ use registry::Registry;
 use requests::Requests;
 
 pub use apply::{
-    ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FRONTENDS_MAX,
-    INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX, is_address,
+    ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FOLLOWERS_MAX,
+    FRONTENDS_MAX, INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX,
+    UPLOADS_MAX, is_address, may_be_repeated,
+};
+pub use changes::{
+    BEFORE_BYTES_MAX, BEFORE_READS_MAX, Before, CHANGE_FEED, Change, ChangeCursor, ChangesError,
+    EntryChanges, OFF, What,
 };
 pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};
@@ -73,6 +79,7 @@ pub struct Machine {
 }
 
 struct Shared {
+    state: Arc<dyn StateStore>,
     modules: Modules,
     published: ArcSwap<Published>,
     applied: watch::Sender<Lsn>,
@@ -83,6 +90,8 @@ struct Published {
     view: Arc<dyn View>,
     registry: Arc<Registry>,
     position: Position,
+    /// Whether the changes of the last entry are kept.
+    recorded: bool,
 }
 
 /// How far the state is.
@@ -144,7 +153,8 @@ impl Machine {
         let (published, requests) = Published::load(state.view(), &modules)?;
         let applied = watch::Sender::new(published.position.lsn());
         let published = ArcSwap::from_pointee(published);
-        let machine = Self { shared: Arc::new(Shared { modules, published, applied }) };
+        let shared = Shared { state: Arc::clone(&state), modules, published, applied };
+        let machine = Self { shared: Arc::new(shared) };
         let applier = Applier::new(machine.clone(), state, requests);
         Ok((machine, applier))
     }
@@ -210,6 +220,17 @@ impl Machine {
         self.shared.modules.inspect(component)
     }
 
+    /// Removes the changes of entries up to `upto` from the state, but never those of the newest
+    /// one: they are the mark that nothing is missing. May run beside [`Applier::apply`]; views
+    /// taken before the next entry may still show them. Blocks.
+    ///
+    /// # Errors
+    /// When storage failed.
+    pub fn forget_changes(&self, upto: Lsn) -> Result<(), StateError> {
+        let end = Lsn((upto.0 + 1).min(self.lsn().0));
+        self.shared.state.remove(keys::CHANGES, &keys::changes(end, 0))
+    }
+
     fn publish(&self, published: Published) {
         let lsn = published.position.lsn();
         self.shared.published.store(Arc::new(published));
@@ -222,6 +243,10 @@ impl Published {
     fn load(view: Arc<dyn View>, modules: &Modules) -> Result<(Self, Requests), LoadError> {
         let registry = Arc::new(Registry::load(&*view, modules)?);
         let (position, requests) = (Position::load(&*view)?, Requests::load(&*view)?);
-        Ok((Self { view, registry, position }, requests))
+        let recorded = changes::is_recorded(&*view, &position)?;
+        Ok((Self { view, registry, position, recorded }, requests))
     }
 }
+
+#[cfg(test)]
+mod tests;

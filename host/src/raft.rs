@@ -3,8 +3,8 @@
 //! openraft decides; this layer gives it a log
 //! ([`RaftLogStorage`](openraft::storage::RaftLogStorage)), a state machine ([`Apply`]), a network
 //! (gRPC) and settings, and offers what the layers above need: [`Node`] (start, membership,
-//! status), [`Proposer`] (run a command exactly once, from any frontend) and [`ReadIndex`] (what a
-//! linearizable read must have seen).
+//! status), [`Proposer`] (run a command exactly once, from any frontend), [`ReadIndex`] (what a
+//! linearizable read must have seen) and the feed (the committed log for observers).
 //!
 //! ```text
 //!  propose ──> queue ──> packer ──(leads)──> openraft ──> log, peers ──> apply thread ──> outcomes
@@ -23,6 +23,7 @@
 
 mod apply;
 mod config;
+mod feed;
 mod fence;
 mod forward;
 mod leadership;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use apply::{Apply, ApplyError, LogBarrier};
 pub use config::Profile;
+pub use feed::{FEEDS_MAX, FeedEnd, HOPS_MAX, LEADER_FEEDS_MAX, Upstream};
 pub use fence::{Fence, ROUTE_KEY};
 pub use leadership::{Leader, Leadership};
 pub use network::{Called, Dial, MESSAGE_BYTES_MAX, Tcp, Transport, incoming, server};

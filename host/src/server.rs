@@ -11,8 +11,10 @@ mod listeners;
 mod snapshots;
 mod space;
 mod start;
+mod tuning;
 
 pub use apply::Gated;
 pub use backend::Services;
 pub use error::{Ending, StartError};
 pub use start::{Frontend, StartOptions};
+pub use tuning::SetLogLevel;

@@ -4,6 +4,7 @@
 //! with [`quorate_wire`], with a version byte where it may grow; no library's derive decides a
 //! byte.
 
+mod alteration;
 mod command;
 mod consensus;
 mod entry;
@@ -14,6 +15,7 @@ mod record;
 mod time;
 mod view;
 
+pub use alteration::{ALTERED_MAX, Address, Alteration};
 pub use command::{Action, Command, HostCommand, ModuleManifest};
 pub use consensus::{
     Entry, EntryPayload, LeaderId, LogId, Membership, Peer, StoredMembership, TypeConfig, Vote,

@@ -103,6 +103,9 @@ fn texts_that_begin_like_the_hosts_must_go_on_like_them() {
         "ALTER SYSTEM ADD FOLLOWER a:1",
         "ALTER SYSTEM ADD FOLLOWER 'a:1',",
         "ALTER SYSTEM MODIFY FRONTEND HOST 'a'",
+        "ALTER SYSTEM MODIFY FRONTEND 'a:1'",
+        "ALTER SYSTEM MODIFY FRONTEND 'a:1' TO LEADER",
+        "ALTER SYSTEM MODIFY FRONTEND 'a:1', 'b:1' TO OBSERVER",
         "ALTER SYSTEM TRANSFER LEADER 'a:1'",
         "ADMIN SET FRONTEND CONFIG",
         "ADMIN SET FRONTEND CONFIG ('a')",
@@ -324,6 +327,13 @@ fn frontends_and_their_configuration() {
         cluster("ALTER SYSTEM MODIFY FRONTEND HOST \"a\" TO \"b\""),
         ClusterStatement::ModifyFrontendHost { from: "a".into(), to: "b".into() }
     );
+    for (text, kind, force) in [
+        ("ALTER SYSTEM MODIFY FRONTEND 'h:1' TO FOLLOWER", FrontendKind::Follower, false),
+        ("alter system modify frontend \"h:1\" to observer force", FrontendKind::Observer, true),
+    ] {
+        let address = "h:1".into();
+        assert_eq!(cluster(text), ClusterStatement::ModifyFrontendKind { address, kind, force });
+    }
     assert_eq!(
         cluster("ALTER SYSTEM TRANSFER LEADER TO \"h:9010\" FORCE"),
         ClusterStatement::TransferLeader { to: "h:9010".into(), force: true }

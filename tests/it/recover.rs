@@ -94,7 +94,7 @@ fn the_wrong_directory_is_refused_and_left_as_it_was() {
     copy(&dirs[1], &damaged);
     flip_log_byte(&damaged);
     let ended = recover(&damaged, &["--yes"], &[]);
-    assert_eq!(ended.code, Some(2), "{}", ended.error);
+    assert_eq!(ended.code, Some(65), "{}", ended.error);
     assert!(ended.error.contains("log"), "{}", ended.error);
 
     let ended = recover(&dirs[1], &[], &[&dirs[2]]);

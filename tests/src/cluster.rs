@@ -83,13 +83,25 @@ impl Cluster {
         self.add_prepared(|_| {});
     }
 
+    /// Registers one more frontend as an observer and starts it. It comes last.
+    ///
+    /// # Panics
+    /// When it cannot be registered.
+    pub fn add_observer(&mut self) {
+        self.add_kind("OBSERVER", |_| {});
+    }
+
     fn add_prepared(&mut self, prepare: impl FnOnce(&mut Frontend)) {
+        self.add_kind("FOLLOWER", prepare);
+    }
+
+    fn add_kind(&mut self, kind: &str, prepare: impl FnOnce(&mut Frontend)) {
         let number = self.frontends.len() + 1;
         let helper = self.frontends[0].address();
         let dir = self.dir.join(format!("fe{number}"));
         let mut next = Frontend::new(&dir, Some(helper), None);
         prepare(&mut next);
-        let add = format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", next.address());
+        let add = format!("ALTER SYSTEM ADD {kind} \"{}\"", next.address());
         self.frontends[0].mariadb().ok(&add);
         next.start();
         self.frontends.push(next);

@@ -36,6 +36,7 @@ pub struct Frontend {
     module: Option<PathBuf>,
     settings: Vec<String>,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
@@ -57,6 +58,7 @@ impl Frontend {
             module,
             settings: Vec::new(),
             environment: Vec::new(),
+            arguments: Vec::new(),
             child: None,
         }
     }
@@ -69,6 +71,11 @@ impl Frontend {
     /// Sets an environment variable, from the next start on.
     pub fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Adds an argument of its command line, from the next start on.
+    pub fn add_argument(&mut self, argument: impl Into<String>) {
+        self.arguments.push(argument.into());
     }
 
     /// Has the others reach it under another host than 127.0.0.1, from the first start on.
@@ -100,6 +107,11 @@ impl Frontend {
     /// The ports that it binds to for gRPC and MySQL clients.
     pub fn bound(&self) -> (u16, u16) {
         (self.ports[1], self.ports[2])
+    }
+
+    /// Its HTTP port.
+    pub fn http_port(&self) -> u16 {
+        self.ports[3]
     }
 
     /// Its port for other frontends.
@@ -152,6 +164,7 @@ impl Frontend {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
+        command.args(&self.arguments);
         command.envs(self.environment.iter().cloned());
         if let Some(helper) = &self.helper {
             command.args(["--helper", helper]);

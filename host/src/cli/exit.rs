@@ -7,10 +7,12 @@
 //! | 2 | wrong usage, configuration, port or data directory | leave it: it needs an operator |
 //! | 3 | no frontend reachable | try again |
 //! | 65 | what is on the disk is damaged or incomplete | leave it: it needs an operator |
+//! | 66 | it does not belong to the cluster any more: dropped, or of an old generation | leave it |
 //! | 74 | a write, a read or an fsync failed | start it again once the disk works |
 //! | 75 | the disk is full | start it again, with pauses; it says when there is too little room |
 //!
-//! The last three are those of `sysexits.h`: data error, input/output error, temporary failure.
+//! From 65 on they are those of `sysexits.h`: data error, no input, input/output error, temporary
+//! failure.
 
 use crate::server::Ending;
 
@@ -22,6 +24,8 @@ pub const USAGE: u8 = 2;
 pub const UNREACHABLE: u8 = 3;
 /// What is on the disk is damaged or incomplete.
 pub const DAMAGE: u8 = 65;
+/// It does not belong to the cluster any more.
+pub const EXPELLED: u8 = 66;
 /// A write, a read or an fsync failed.
 pub const DISK: u8 = 74;
 /// The disk is full.
@@ -32,6 +36,7 @@ pub fn code(ending: Ending) -> u8 {
     match ending {
         Ending::Usage => USAGE,
         Ending::Damage => DAMAGE,
+        Ending::Expelled => EXPELLED,
         Ending::Disk => DISK,
         Ending::Full => FULL,
         Ending::Failed => FAILED,

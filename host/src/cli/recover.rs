@@ -50,9 +50,10 @@ fn recover(options: RecoveryOptions, yes: bool) -> Result<(), Exit> {
     let drop_uncommitted = options.drop_uncommitted;
     let recovery = match Recovery::plan(options) {
         Ok(recovery) => recovery,
-        Err((error, surveys)) => {
+        Err(refused) => {
+            let (error, surveys) = *refused;
             print(&surveys)?;
-            return Err(Exit::new(exit::USAGE, error));
+            return Err(refusal(error));
         }
     };
     print(&recovery.surveys())?;
@@ -100,7 +101,7 @@ pub(super) fn tell(begun: &Begun) -> Result<(), Exit> {
 
 /// The exit code of what was refused.
 pub(super) fn refusal(error: RescueError) -> Exit {
-    Exit::new(exit::USAGE, error)
+    Exit::new(error.trouble().map_or(exit::USAGE, |trouble| exit::code(trouble.into())), error)
 }
 
 /// Prints what directories hold.

@@ -9,9 +9,10 @@ use std::time::Duration;
 use quorate_wire::Failure;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 use tonic::transport::Endpoint;
 
-use super::{Cluster, VERSION, command_deadline, modules};
+use super::{Cluster, Surroundings, VERSION, command_deadline, modules};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{JoinRequest, join_response::Answer};
 use crate::storage::Identity;
@@ -23,6 +24,9 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(250);
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two looks at a state that is not founded yet.
 const FOUND_INTERVAL: Duration = Duration::from_millis(20);
+/// A refusal ends a start only when it comes so many times in a row: a clock may seem to be off
+/// because one request took long.
+const REFUSALS_MAX: u32 = 3;
 /// How often a waiting frontend says so.
 const SAY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -53,6 +57,16 @@ pub enum JoinError {
         /// What.
         answer: String,
     },
+    /// The cluster knows this frontend and does not take it, until an operator has mended something.
+    #[error("helper {helper} does not let {address} join: {reason}")]
+    Inadmissible {
+        /// Which.
+        helper: String,
+        /// This frontend.
+        address: String,
+        /// The helper's reason.
+        reason: String,
+    },
     /// Told to stop.
     #[error("stopped before the cluster took this frontend in")]
     Stopped,
@@ -70,12 +84,13 @@ pub fn check(helpers: &[String]) -> Result<(), JoinError> {
 /// first both work.
 ///
 /// # Errors
-/// A helper address that is none, an answer that makes no sense, or the stop signal.
+/// A helper address that is none, an answer that makes no sense, a refusal, or the stop signal.
 pub async fn join(
     helpers: &[String],
     frontend: &Frontend,
+    surroundings: &Surroundings,
     stop: &CancellationToken,
-) -> Result<Identity, JoinError> {
+) -> Result<Joined, JoinError> {
     let request = JoinRequest {
         host: frontend.host.clone(),
         edit_log_port: u32::from(frontend.edit_log_port),
@@ -83,25 +98,38 @@ pub async fn join(
         rpc_port: u32::from(frontend.ports.rpc),
         http_port: u32::from(frontend.ports.http),
         version: VERSION.to_owned(),
+        machine: surroundings.machine.clone(),
+        clock_us: 0,
     };
     let mut said: Option<Instant> = None;
+    let mut refusals = 0;
     loop {
         let mut reasons = Vec::new();
+        let mut refused = None;
         for helper in helpers {
             let endpoint = endpoint(helper)?;
             let asked = tokio::select! {
                 () = stop.cancelled() => return Err(JoinError::Stopped),
-                asked = ask(endpoint, request.clone()) => asked,
+                asked = ask(endpoint, request.clone(), surroundings) => asked,
             };
             match asked {
-                Ok(Some(answer)) => return identity(helper, answer),
+                Ok(Some(answer)) => return joined(helper, answer),
                 Ok(None) => reasons.push(format!(
                     "{helper} does not know {}; run ALTER SYSTEM ADD FOLLOWER \"{}\" there",
                     frontend.address(),
                     frontend.address()
                 )),
-                Err(reason) => reasons.push(format!("{helper}: {reason}")),
+                Err(Unanswered::Failed(reason)) => reasons.push(format!("{helper}: {reason}")),
+                Err(Unanswered::Refused(reason)) => {
+                    reasons.push(format!("{helper}: {reason}"));
+                    let (helper, address) = (helper.clone(), frontend.address());
+                    refused = Some(JoinError::Inadmissible { helper, address, reason });
+                }
             }
+        }
+        refusals = if refused.is_some() { refusals + 1 } else { 0 };
+        if let Some(refused) = refused.filter(|_| refusals >= REFUSALS_MAX) {
+            return Err(refused);
         }
         if said.is_none_or(|at| at.elapsed() >= SAY_INTERVAL) {
             said = Some(Instant::now());
@@ -114,7 +142,7 @@ pub async fn join(
     }
 }
 
-fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
+pub(super) fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     let wrong = || JoinError::Address(helper.to_owned());
     let (host, port) = helper.rsplit_once(':').ok_or_else(wrong)?;
     if host.is_empty() || port.parse::<u16>().is_err() {
@@ -124,23 +152,45 @@ fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
     Ok(endpoint.connect_timeout(JOIN_TIMEOUT).timeout(JOIN_TIMEOUT))
 }
 
+/// Why a helper did not say whether it knows this frontend.
+enum Unanswered {
+    /// It may next time.
+    Failed(String),
+    /// Something has to be mended first.
+    Refused(String),
+}
+
 async fn ask(
     endpoint: Endpoint,
-    request: JoinRequest,
-) -> Result<Option<crate::proto::cluster::Membership>, String> {
-    let channel = endpoint.connect().await.map_err(|_| "not reachable".to_owned())?;
-    let answer = ClusterClient::new(channel).join(request).await;
-    match answer.map_err(|status| status.message().to_owned())?.into_inner().answer {
-        Some(Answer::Member(member)) => Ok(Some(member)),
-        Some(Answer::Unregistered(_)) => Ok(None),
-        None => Err("an empty answer".to_owned()),
+    mut request: JoinRequest,
+    surroundings: &Surroundings,
+) -> Result<Option<crate::proto::cluster::Membership>, Unanswered> {
+    let failed = |reason: &str| Unanswered::Failed(reason.to_owned());
+    let channel = endpoint.connect().await.map_err(|_| failed("not reachable"))?;
+    request.clock_us = (surroundings.clock)().max(0).cast_unsigned();
+    match ClusterClient::new(channel).join(request).await {
+        Ok(response) => match response.into_inner().answer {
+            Some(Answer::Member(member)) => Ok(Some(member)),
+            Some(Answer::Unregistered(_)) => Ok(None),
+            None => Err(failed("an empty answer")),
+        },
+        Err(status) if status.code() == Code::FailedPrecondition => {
+            Err(Unanswered::Refused(status.message().to_owned()))
+        }
+        Err(status) => Err(failed(status.message())),
     }
 }
 
-fn identity(
-    helper: &str,
-    member: crate::proto::cluster::Membership,
-) -> Result<Identity, JoinError> {
+/// What a cluster tells a frontend that it takes in.
+#[derive(Debug)]
+pub struct Joined {
+    /// Who it is from now on.
+    pub identity: Identity,
+    /// The frontends of the cluster and their addresses, itself among them.
+    pub members: Vec<(NodeId, String)>,
+}
+
+fn joined(helper: &str, member: crate::proto::cluster::Membership) -> Result<Joined, JoinError> {
     let kind = match member.kind.as_str() {
         "FOLLOWER" => FrontendKind::Follower,
         "OBSERVER" => FrontendKind::Observer,
@@ -149,12 +199,15 @@ fn identity(
             return Err(JoinError::Answer { helper: helper.to_owned(), answer });
         }
     };
-    Ok(Identity {
+    let identity = Identity {
         cluster: ClusterId(member.cluster),
         generation: Generation(member.generation),
         node: NodeId(member.node),
         kind,
-    })
+    };
+    let members = member.members.into_iter();
+    let members = members.map(|member| (NodeId(member.node), member.address)).collect();
+    Ok(Joined { identity, members })
 }
 
 impl Cluster {
@@ -190,34 +243,6 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-
-    /// Keeps this frontend's ports and version in the registry what they are. Returns when they
-    /// are.
-    pub async fn announce(&self, stop: &CancellationToken) {
-        let mine = &self.inner.frontend;
-        while !stop.is_cancelled() {
-            let node = self.inner.identity.node;
-            let view = self.machine().view();
-            if view
-                .frontend(node)
-                .is_some_and(|f| f.ports == mine.ports && f.version == mine.version)
-            {
-                return;
-            }
-            let command = HostCommand::AnnounceFrontend {
-                node,
-                ports: mine.ports,
-                version: mine.version.clone(),
-            };
-            if let Err(failure) = self.run("", command, command_deadline()).await {
-                tracing::debug!("announcing goes on: {failure}");
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(JOIN_INTERVAL) => {}
-            }
-        }
     }
 }
 

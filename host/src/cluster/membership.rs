@@ -1,52 +1,49 @@
 //! The leader brings Raft's membership to what the registry says.
 //!
-//! One step at a time, each decided anew from registry and membership: a registered follower that
-//! has announced itself becomes a learner; a learner that is alive and has caught up becomes a
-//! voter. The quorum never shrinks to let a frontend in. A change of the voters that was cut off
-//! between its two entries is finished before anything else.
+//! One step at a time ([`plan`]): a registered follower that has announced itself becomes a
+//! learner; a learner that is alive and has caught up becomes a voter; one that is dropped or
+//! becomes an observer loses its vote, as soon as those that are left could decide without it, then
+//! leaves; an address follows the registry. The quorum never shrinks to let a frontend in. A change
+//! of the voters that was cut off between its two entries is finished before anything else.
 
-use std::collections::BTreeMap;
+mod plan;
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use crate::types::{FrontendKind, Lsn, NodeId, Ports};
+use crate::types::{Lsn, NodeId};
+use plan::{HEARD_MAX, Looks, Next, Registered, Step};
 
 /// Between two looks when nothing tells of a change, for learners that catch up.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// A learner at most this many entries behind may vote.
-const CAUGHT_UP_ENTRIES: u64 = 1000;
-
-/// A learner must have been seen so, this many looks in a row, before it may vote.
-const CAUGHT_UP_LOOKS: u32 = 3;
-/// A learner that was not heard for this long is not alive.
-const HEARD_MAX: Duration = Duration::from_secs(1);
-
-enum Step {
-    Finish,
-    Learn(NodeId, String),
-    Promote(NodeId),
-}
 
 impl Cluster {
     /// Runs until told to stop.
     pub async fn keep_membership(&self, stop: CancellationToken) {
         let mut applied = self.machine().subscribe();
-        let mut looks = BTreeMap::new();
+        let mut leadership = self.node().watch();
+        let mut looks = Looks::new();
         while !stop.is_cancelled() {
-            if let Some(step) = self.next_step(&mut looks) {
-                self.take(step).await;
-                continue;
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                changed = applied.changed(), if !self.has_learners() => {
+            leadership.borrow_and_update();
+            applied.borrow_and_update();
+            match self.next_step(&mut looks) {
+                Next::Step(step) => {
+                    self.take(step).await;
+                    continue;
+                }
+                Next::Later => {}
+                Next::Nothing => {
+                    let changed = tokio::select! {
+                        () = stop.cancelled() => Ok(()),
+                        changed = applied.changed() => changed,
+                        changed = leadership.changed() => changed,
+                    };
                     if changed.is_err() {
                         return;
                     }
                 }
-                () = tokio::time::sleep(LOOK_INTERVAL), if self.has_learners() => {}
             }
             // Under load every entry is a change; looking at each would cost more than applying it.
             tokio::select! {
@@ -56,57 +53,56 @@ impl Cluster {
         }
     }
 
-    fn has_learners(&self) -> bool {
+    fn next_step(&self, looks: &mut Looks) -> Next {
         let status = self.node().status();
-        status.is_leader && !status.learners.is_empty()
+        let view = self.machine().view();
+        let registered = Registered {
+            frontends: view.frontends().into_iter().collect(),
+            is_founded: view.cluster().is_some(),
+            membership_lsn: view.membership().log_id().map(|id| Lsn(id.index)),
+        };
+        plan::next(&registered, &status, looks)
     }
 
-    /// `looks` counts how often in a row each learner was found caught up and alive.
-    fn next_step(&self, looks: &mut BTreeMap<NodeId, u32>) -> Option<Step> {
+    /// Which voters are alive, as the leader hears them; none if this frontend does not lead.
+    pub(super) fn heard_voters(&self) -> Option<Vec<NodeId>> {
         let status = self.node().status();
-        if !status.is_leader {
-            looks.clear();
-            return None;
-        }
-        if status.is_joint {
-            return Some(Step::Finish);
-        }
-        let followers = self.machine().view().frontends().into_iter().filter(|(_, frontend)| {
-            frontend.kind == FrontendKind::Follower && frontend.ports != Ports::default()
-        });
-        let mut promotion = None;
-        for (node, frontend) in followers {
-            if status.voters.contains(&node) {
-                continue;
-            }
-            if !status.learners.contains(&node) {
-                return Some(Step::Learn(node, frontend.address()));
-            }
-            let matched = status.matched.get(&node).copied().flatten().unwrap_or(Lsn(0));
-            let near = matched.0 + CAUGHT_UP_ENTRIES >= status.last_lsn.unwrap_or_default().0;
-            let alive = status.heard.get(&node).is_some_and(|age| *age < HEARD_MAX);
-            let seen = looks.entry(node).or_default();
-            *seen = if near && alive && matched.0 > 0 { *seen + 1 } else { 0 };
-            if *seen >= CAUGHT_UP_LOOKS {
-                promotion = Some(Step::Promote(node));
-            }
-        }
-        promotion
+        let heard = |node: &NodeId| {
+            *node == status.id || status.heard.get(node).is_some_and(|age| *age < HEARD_MAX)
+        };
+        status.is_leader.then(|| status.voters.iter().copied().filter(heard).collect())
     }
 
     async fn take(&self, step: Step) {
-        let taken = match &step {
+        let node = self.node();
+        let taken = match step {
             Step::Finish => {
                 tracing::info!("finishing a change of the voters that was cut off");
-                self.node().finish_change().await
+                node.finish_change().await
             }
-            Step::Learn(node, address) => {
-                tracing::info!("frontend {node} at {address} becomes a learner");
-                self.node().add_learner(*node, address).await
+            Step::HandOver(to) => {
+                tracing::info!("this leader is no follower any more and hands over to {to}");
+                node.transfer_leader(to).await
             }
-            Step::Promote(node) => {
-                tracing::info!("frontend {node} has caught up and becomes a voter");
-                self.node().promote(*node).await
+            Step::Demote(leaving) => {
+                tracing::info!("frontends {leaving:?} are no followers any more and stop voting");
+                node.demote(leaving).await
+            }
+            Step::Move(addresses) => {
+                tracing::info!("frontends are reached elsewhere: {addresses:?}");
+                node.set_addresses(addresses).await
+            }
+            Step::Learn(id, address) => {
+                tracing::info!("frontend {id} at {address} becomes a learner");
+                node.add_learner(id, &address).await
+            }
+            Step::Remove(id) => {
+                tracing::info!("frontend {id} leaves");
+                node.remove(id).await
+            }
+            Step::Promote(id) => {
+                tracing::info!("frontend {id} has caught up and becomes a voter");
+                node.promote(id).await
             }
         };
         if let Err(error) = taken {

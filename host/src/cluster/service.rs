@@ -1,14 +1,19 @@
 //! The gRPC service behind `cluster.proto`.
 
+use std::time::Duration;
+
 use tonic::{Request, Response, Status};
 
-use super::{Cluster, command_deadline};
+use super::admission::Newcomer;
+use super::status::Offset;
+use super::{Cluster, command_deadline, standing};
 use crate::proto::cluster::cluster_server::{Cluster as Service, ClusterServer};
 use crate::proto::cluster::{
-    JoinRequest, JoinResponse, Membership, StatusRequest, StatusResponse, Unregistered,
+    AnnounceRequest, AnnounceResponse, JoinRequest, JoinResponse, Member, Membership,
+    StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse, Unregistered,
     join_response::Answer,
 };
-use crate::types::{HostCommand, Ports};
+use crate::types::{Frontend, HostCommand, NodeId, Ports};
 
 impl Cluster {
     /// The service, to be mounted on the port for frontends.
@@ -22,6 +27,7 @@ struct Answering(Cluster);
 #[tonic::async_trait]
 impl Service for Answering {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        let clock_us = self.0.clock_us();
         let request = request.into_inner();
         let port = |port: u32| {
             u16::try_from(port).map_err(|_| Status::invalid_argument(format!("{port} is no port")))
@@ -48,6 +54,16 @@ impl Service for Answering {
                  and add it anew"
             )));
         }
+        let newcomer = Newcomer {
+            node,
+            frontend: Frontend { ports, ..frontend.clone() },
+            machine: request.machine,
+            // The request was on its way for a moment; the one who asks repeats a refusal.
+            offset: Offset::measure(request.clock_us, clock_us, Duration::ZERO),
+        };
+        if let Some(objection) = self.0.objection(&newcomer).await {
+            return Err(Status::failed_precondition(objection));
+        }
         let command = HostCommand::AnnounceFrontend { node, ports, version: request.version };
         let announced = self.0.run("", command, command_deadline()).await;
         announced.map_err(|failure| Status::unavailable(failure.message))?;
@@ -56,6 +72,7 @@ impl Service for Answering {
             generation: generation.0,
             node: node.0,
             kind: frontend.kind.name().to_owned(),
+            members: view.frontends().into_iter().map(member).collect(),
         }));
         Ok(Response::new(JoinResponse { answer }))
     }
@@ -65,14 +82,34 @@ impl Service for Answering {
         request: Request<StatusRequest>,
     ) -> Result<Response<StatusResponse>, Status> {
         let request = request.into_inner();
-        let mine = self.0.identity();
-        let fence = (mine.cluster.0, mine.generation.0, mine.node.0);
-        if fence != (request.cluster, request.generation, request.target) {
-            return Err(Status::failed_precondition(format!(
-                "this is frontend {} of cluster {}, generation {}",
-                mine.node, mine.cluster, mine.generation
-            )));
-        }
-        Ok(Response::new(self.0.status()))
+        let route = (request.cluster, request.generation, request.target);
+        standing::check_route(self.0.identity(), route)?;
+        let mut response = self.0.status();
+        response.sender_standing = self.0.standing_of(NodeId(request.sender)).into();
+        Ok(Response::new(response))
     }
+
+    async fn announce(
+        &self,
+        request: Request<AnnounceRequest>,
+    ) -> Result<Response<AnnounceResponse>, Status> {
+        self.0.take_announcement(request.into_inner()).await?;
+        Ok(Response::new(AnnounceResponse {}))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        let request = request.into_inner();
+        let route = (request.cluster, request.generation, request.target);
+        standing::check_route(self.0.identity(), route)?;
+        let moved = self.0.transfer_from_here(NodeId(request.to), request.force).await;
+        moved.map_err(Status::unavailable)?;
+        Ok(Response::new(TransferLeaderResponse {}))
+    }
+}
+
+fn member((node, frontend): (NodeId, Frontend)) -> Member {
+    Member { node: node.0, address: frontend.address() }
 }

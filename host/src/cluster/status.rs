@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
+use super::commits::Ages;
 use super::{Cluster, VERSION};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{StatusRequest, StatusResponse};
@@ -15,7 +17,7 @@ use crate::runtime::Module;
 use crate::types::{Frontend, Lsn, NodeId};
 
 /// A frontend that does not answer in this time counts as not alive.
-const STATUS_TIMEOUT: Duration = Duration::from_millis(1000);
+pub(super) const STATUS_TIMEOUT: Duration = Duration::from_millis(1000);
 
 /// A registered frontend and what it said of itself, or why it did not.
 pub struct Asked {
@@ -25,6 +27,42 @@ pub struct Asked {
     pub frontend: Frontend,
     /// Its status, or what went wrong.
     pub status: Result<StatusResponse, String>,
+    /// What its wall clock is ahead of this frontend's, if both are known.
+    pub offset: Option<Offset>,
+}
+
+/// What a wall clock is ahead of another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offset {
+    /// In microseconds; negative when it is behind.
+    pub us: i64,
+    /// By how much that may be wrong: the answer was on its way for twice as long.
+    pub doubt_us: u64,
+}
+
+impl Offset {
+    /// Compares a clock that was read during a call with one that was read when the call began.
+    /// Nothing when one of them is not known.
+    pub fn measure(theirs_us: u64, ours_us: i64, round_trip: Duration) -> Option<Self> {
+        let half = u64::try_from(round_trip.as_micros() / 2).ok()?;
+        let theirs = i64::try_from(theirs_us).ok().filter(|clock| *clock > 0)?;
+        let ours = Some(ours_us).filter(|clock| *clock > 0)?;
+        let between = ours.saturating_add_unsigned(half);
+        Some(Self { us: theirs.saturating_sub(between), doubt_us: half })
+    }
+
+    /// The same clock, compared with another one that was measured likewise.
+    pub fn from(self, base: Self) -> Self {
+        let doubt_us = self.doubt_us.saturating_add(base.doubt_us);
+        Self { us: self.us.saturating_sub(base.us), doubt_us }
+    }
+}
+
+impl Asked {
+    /// `host:port`, for messages.
+    pub fn name(&self) -> String {
+        self.frontend.address()
+    }
 }
 
 /// Connections to other frontends for status calls, by address.
@@ -35,7 +73,7 @@ pub(super) struct Channels {
 
 impl Channels {
     /// A connection that is made when it is used. One per registered frontend at most.
-    fn get(&self, address: &str) -> Result<Channel, String> {
+    pub fn get(&self, address: &str) -> Result<Channel, String> {
         let mut open = self.open.lock();
         if let Some(channel) = open.get(address) {
             return Ok(channel.clone());
@@ -60,6 +98,16 @@ impl Cluster {
     pub fn status(&self) -> StatusResponse {
         let raft = self.node().status();
         let view = self.machine().view();
+        let upstream = self.node().upstream();
+        let surroundings = &self.inner.surroundings;
+        let (held, total) = raft.snapshot_incoming.unwrap_or_default();
+        let (ages, (heard_nodes, heard_ages_us)) = if raft.is_leader {
+            let heard = self.inner.contacts.merged(&raft.heard).into_iter();
+            let heard = heard.map(|(node, age)| (node.0, micros(age)));
+            (self.commit_ages(), heard.unzip())
+        } else {
+            (Ages::default(), (Vec::new(), Vec::new()))
+        };
         StatusResponse {
             term: raft.term,
             leader: raft.leader.map_or(0, |node| node.0),
@@ -74,30 +122,62 @@ impl Cluster {
             snapshot_lsn: number(raft.snapshot_lsn),
             purged_lsn: number(raft.purged_lsn),
             low_on_disk: self.node().proposer().is_full(),
+            hops: upstream.as_ref().map_or(0, |upstream| upstream.hops + 1),
+            upstream: upstream.map(|upstream| upstream.address).unwrap_or_default(),
+            feeds: u32::try_from(self.node().feeds()).unwrap_or(u32::MAX),
+            sender_standing: 0,
+            clock_us: (surroundings.clock)().max(0).cast_unsigned(),
+            machine: surroundings.machine.clone(),
+            host_name: surroundings.host_name.clone(),
+            snapshot_bytes_held: held,
+            snapshot_bytes_total: total,
+            committed_lsns: ages.lsns,
+            committed_ages_us: ages.ages_us,
+            heard_nodes,
+            heard_ages_us,
         }
+    }
+
+    /// What this frontend has seen to be committed, and how long ago.
+    pub(super) fn commit_ages(&self) -> Ages {
+        self.note_commits();
+        self.inner.commits.ages(Instant::now())
     }
 
     /// Asks every registered frontend how it is, all at once. Takes a second at most.
     pub async fn ask_all(&self) -> Vec<Asked> {
         let frontends = self.machine().view().frontends();
         self.inner.channels.retain(&frontends);
+        self.inner.contacts.retain(&frontends);
         join_all(frontends.into_iter().map(|(node, frontend)| async move {
-            let status = if node == self.identity().node {
-                Ok(self.status())
-            } else {
-                self.ask(node, &frontend).await
-            };
-            Asked { node, frontend, status }
+            if node == self.identity().node {
+                let status = self.status();
+                let offset = (status.clock_us > 0).then(Offset::default);
+                return Asked { node, frontend, status: Ok(status), offset };
+            }
+            let (clock_us, asked_at) = ((self.inner.surroundings.clock)(), Instant::now());
+            let status = self.ask(node, &frontend).await;
+            let round_trip = asked_at.elapsed();
+            let offset = status.as_ref().ok().and_then(|status| {
+                self.inner.contacts.note(node, Instant::now());
+                Offset::measure(status.clock_us, clock_us, round_trip)
+            });
+            Asked { node, frontend, status, offset }
         }))
         .await
     }
 
-    async fn ask(&self, node: NodeId, frontend: &Frontend) -> Result<StatusResponse, String> {
+    pub(super) async fn ask(
+        &self,
+        node: NodeId,
+        frontend: &Frontend,
+    ) -> Result<StatusResponse, String> {
         let channel = self.inner.channels.get(&frontend.address())?;
         let request = StatusRequest {
             cluster: self.identity().cluster.0,
             generation: self.identity().generation.0,
             target: node.0,
+            sender: 0,
         };
         match tokio::time::timeout(STATUS_TIMEOUT, ClusterClient::new(channel).status(request))
             .await
@@ -117,8 +197,33 @@ fn number(lsn: Option<Lsn>) -> u64 {
     lsn.unwrap_or_default().0
 }
 
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// `name@version`.
 fn name(module: &Module) -> String {
     let description = module.description();
     format!("{}@{}", description.name, description.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_the_round_trip_is_taken_off_and_is_the_doubt() {
+        let round_trip = Duration::from_millis(200);
+        let offset = Offset::measure(1_000_000_000, 999_000_000, round_trip);
+        assert_eq!(offset, Some(Offset { us: 900_000, doubt_us: 100_000 }));
+        let behind = Offset::measure(999_000_000, 1_000_000_000, Duration::ZERO);
+        assert_eq!(behind, Some(Offset { us: -1_000_000, doubt_us: 0 }));
+    }
+
+    #[test]
+    fn a_clock_that_is_not_known_is_not_compared() {
+        assert_eq!(Offset::measure(0, 5, Duration::ZERO), None);
+        assert_eq!(Offset::measure(5, 0, Duration::ZERO), None);
+        assert_eq!(Offset::measure(u64::MAX, 5, Duration::ZERO), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! `fe.conf`: lines of `key = value`.
 
-use super::{ConfigError, KEYS, Setting, Settings};
+use super::{ConfigError, Reach, Setting, Settings, keys};
 
 /// Reads the text of a configuration file. Gives the settings, and a warning for each key that
 /// this version does not know: files written for StarRocks have many.
@@ -35,11 +35,16 @@ pub fn parse(name: &str, text: &str) -> Result<(Settings, Vec<String>), ConfigEr
         if key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
             continue;
         }
-        if KEYS.iter().any(|known| known.name == key) {
-            let value = value.to_owned();
-            settings.insert(key.to_owned(), Setting { value, source_name });
-        } else {
-            warnings.push(format!("{source_name}: unknown key '{key}' is ignored"));
+        match keys::lookup(key) {
+            Some(known) if known.reach == Reach::Cluster => warnings.push(format!(
+                "{source_name}: '{key}' holds for the whole cluster and is ignored here; set it \
+                 with ADMIN SET FRONTEND CONFIG"
+            )),
+            Some(known) => {
+                let value = value.to_owned();
+                settings.insert(known.name.to_owned(), Setting { value, source_name });
+            }
+            None => warnings.push(format!("{source_name}: unknown key '{key}' is ignored")),
         }
     }
     Ok((settings, warnings))
@@ -67,6 +72,15 @@ mod tests {
         let (settings, warnings) = parse("fe.conf", "JAVA_OPTS = -X=1\nsome_key = 1").unwrap();
         assert!(settings.is_empty());
         assert_eq!(warnings, ["fe.conf:2: unknown key 'some_key' is ignored"]);
+    }
+
+    #[test]
+    fn a_key_of_the_cluster_warns_and_an_alias_counts_as_its_key() {
+        let text = "allow_colocated = true\nmax_clock_delta_ms = 7";
+        let (settings, warnings) = parse("fe.conf", text).unwrap();
+        assert_eq!(settings.keys().collect::<Vec<_>>(), ["max_bdbje_clock_delta_ms"]);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("ADMIN SET FRONTEND CONFIG"), "{}", warnings[0]);
     }
 
     #[test]

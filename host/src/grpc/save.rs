@@ -54,7 +54,7 @@ pub async fn begin(cluster: &Cluster, backups: &Backups, stale: bool) -> Result<
 async fn send(mut saving: Saving, parts: Sender<Result<SaveSnapshotResponse, Status>>) {
     loop {
         let read = blocking(move || {
-            let part = saving.next()?;
+            let part = saving.next_part()?;
             Ok((saving, part))
         });
         let part = match read.await {

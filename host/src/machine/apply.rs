@@ -6,6 +6,7 @@
 //! state again. How a log is cut into runs shows nowhere in the state.
 
 mod activation;
+mod alterations;
 mod entry;
 mod frontends;
 mod host;
@@ -23,6 +24,7 @@ use crate::storage::state::StateStore;
 use crate::types::{BatchReply, Entry, LogId};
 
 pub use activation::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
+pub use alterations::{FOLLOWERS_MAX, may_be_repeated};
 pub use frontends::{FRONTENDS_MAX, is_address};
 pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
 pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};
@@ -44,6 +46,8 @@ struct Run<'a> {
     registry: Arc<Registry>,
     requests: Requests,
     position: Position,
+    /// Whether the changes of the entry before are kept.
+    recorded: bool,
 }
 
 impl Applier {
@@ -77,12 +81,13 @@ impl Applier {
             registry: Arc::clone(&published.registry),
             requests,
             position: published.position,
+            recorded: published.recorded,
         };
         let mut replies = Vec::with_capacity(entries.len());
         for entry in entries {
             replies.push(run.entry(entry)?);
         }
-        let Run { mut overlay, registry, requests, position, .. } = run;
+        let Run { mut overlay, registry, requests, position, recorded, .. } = run;
         if position != published.position
             && let Some(last) = &position.log_id
         {
@@ -92,7 +97,8 @@ impl Applier {
                 self.is_broken = true;
                 return Err(Fault(error.to_string()));
             }
-            self.machine.publish(Published { view: self.state.view(), registry, position });
+            let view = self.state.view();
+            self.machine.publish(Published { view, registry, position, recorded });
         }
         self.requests = Some(requests);
         Ok(replies)

@@ -19,10 +19,14 @@
 //! | `05 client:8 lsn:8`                     | outcomes of a client's requests in one entry   |
 //! | `06 slot:4`                             | LSN and state digest, a ring                   |
 //! | `07 lsn:8`                              | a recovery: how a generation began             |
+//! | `0c 00`                                 | LSN since which there is a row for every entry |
+//! | `0c 01 lsn:8 part:4`                    | what an entry changed, for subscribers         |
 //! | `10 length name key…`                   | a module's own key space                       |
 //!
 //! A module's space belongs to its *name*, so its versions share it and no other module sees it.
 //! Ids are big endian, so key order is their order.
+//!
+//! Area `0c` is this frontend's own: no digest covers it, and nothing that is applied reads it.
 
 use bytes::Bytes;
 
@@ -45,6 +49,8 @@ pub const SETTINGS: &[u8] = &[0x04];
 pub const REQUESTS: &[u8] = &[0x05];
 pub const DIGESTS: &[u8] = &[0x06];
 pub const RECOVERIES: &[u8] = &[0x07];
+pub const CHANGES_BEGIN: Bytes = Bytes::from_static(&[0x0c, 0]);
+pub const CHANGES: &[u8] = &[0x0c, 1];
 const SPACES: u8 = 0x10;
 
 pub fn frontend(node: NodeId) -> Bytes {
@@ -89,6 +95,16 @@ pub fn digest(slot: u32) -> Bytes {
 
 pub fn recovery(lsn: Lsn) -> Bytes {
     join(RECOVERIES, &[&lsn.0.to_be_bytes()])
+}
+
+pub fn changes(lsn: Lsn, part: u32) -> Bytes {
+    join(CHANGES, &[&lsn.0.to_be_bytes(), &part.to_be_bytes()])
+}
+
+/// Name of the module and its own key, if `key` lies in the space of one.
+pub fn in_space(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [SPACES, length, rest @ ..] = key else { return None };
+    rest.split_at_checked(usize::from(*length))
 }
 
 /// What every key of a module's space begins with.

@@ -94,12 +94,14 @@ pub struct Activation {
 impl Registry {
     /// Reads the tables of a state and makes its active module ready.
     pub fn load(view: &dyn View, modules: &Modules) -> Result<Self, LoadError> {
-        let mut tables = Self::default();
-        tables.cluster = rows::find(view, &keys::CLUSTER, read_cluster)?;
-        tables.newest_node =
-            rows::find(view, &keys::NEWEST_NODE, NodeId::decode)?.unwrap_or_default();
-        tables.membership =
-            rows::find(view, &keys::MEMBERSHIP, read_membership)?.unwrap_or_default();
+        let newest_node = rows::find(view, &keys::NEWEST_NODE, NodeId::decode)?;
+        let membership = rows::find(view, &keys::MEMBERSHIP, read_membership)?;
+        let mut tables = Self {
+            cluster: rows::find(view, &keys::CLUSTER, read_cluster)?,
+            newest_node: newest_node.unwrap_or_default(),
+            membership: membership.unwrap_or_default(),
+            ..Self::default()
+        };
         rows::each(view, keys::FRONTENDS, |key, row| {
             tables.frontends.insert(NodeId(rows::number(key)?), Frontend::decode(row)?);
             Ok(())

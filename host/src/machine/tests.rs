@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod activation;
+mod alterations;
+mod changes;
 mod faults;
 mod frontends;
 mod guests;

@@ -8,13 +8,13 @@ use quorate_wire::Description;
 use super::Published;
 use super::keys;
 use super::modules::{self, LoadError};
-use super::position::digest_at;
+use super::position::{Position, digest_at};
 use super::recovery::Recovery;
-use super::registry::{Activation, Active, Installed};
+use super::registry::{Activation, Active, Installed, Registry};
 use crate::runtime::{Facts, ReadCall};
 use crate::types::{
     ClusterId, Frontend, Generation, LogId, Lsn, ModuleDigest, ModuleManifest, NodeId, StateDigest,
-    StoredMembership, ViewError,
+    StoredMembership, View, ViewError,
 };
 
 /// One consistent view of everything: the host's tables and the active module's space. Cheap to
@@ -51,6 +51,18 @@ pub enum ModuleState {
 impl MachineView {
     pub(super) fn new(published: Arc<Published>) -> Self {
         Self { published }
+    }
+
+    pub(super) fn store(&self) -> &dyn View {
+        &*self.published.view
+    }
+
+    pub(super) fn position(&self) -> &Position {
+        &self.published.position
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.published.registry
     }
 
     /// The last entry that it shows; 0 when there is none.
@@ -92,6 +104,12 @@ impl MachineView {
     /// One of them.
     pub fn frontend(&self, node: NodeId) -> Option<&Frontend> {
         self.published.registry.frontends.get(&node)
+    }
+
+    /// The newest id that was ever given to a frontend. One that is not newer and not registered was
+    /// dropped, for good.
+    pub fn newest_node(&self) -> NodeId {
+        self.published.registry.newest_node
     }
 
     /// The installed modules, by digest.

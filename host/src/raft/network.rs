@@ -62,8 +62,9 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
 impl Network {
     fn sender(&self, target: NodeId, node: &Peer, purpose: Purpose) -> Sender {
-        let remote = self.peers.get(target, &node.address);
-        Sender { own: self.own, target, remote, purpose, transfer: self.transfer.clone() }
+        let (own, peers) = (self.own, self.peers.clone());
+        let (address, transfer) = (node.address.clone(), self.transfer.clone());
+        Sender { own, target, address, peers, purpose, transfer }
     }
 }
 
@@ -77,14 +78,18 @@ enum Purpose {
 pub(super) struct Sender {
     own: NodeId,
     target: NodeId,
-    remote: Result<Arc<Remote>, String>,
+    /// Where the peer was when openraft asked for this sender. openraft keeps it when the
+    /// membership gets another address for the peer.
+    address: String,
+    peers: Arc<Peers>,
     purpose: Purpose,
     transfer: Transfer,
 }
 
 impl Sender {
     fn remote(&self) -> Result<Arc<Remote>, Error> {
-        self.remote.clone().map_err(|reason| Error::Unreachable(Unreachable::from_string(reason)))
+        let remote = self.peers.get(self.target, &self.address);
+        remote.map_err(|reason| Error::Unreachable(Unreachable::from_string(reason)))
     }
 
     /// Waits for one call, at most as long as openraft would.
@@ -185,7 +190,8 @@ impl RaftNetworkV2<TypeConfig> for Sender {
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let remote = self.remote.clone().map_err(Unreachable::from_string)?;
+        let remote = self.peers.get(self.target, &self.address);
+        let remote = remote.map_err(Unreachable::from_string)?;
         let transfer = self.transfer.clone();
         snapshot::send(remote, transfer, vote, snapshot.snapshot, cancel).await
     }

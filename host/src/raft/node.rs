@@ -5,14 +5,16 @@ mod snapshot;
 mod status;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, io};
 
-use openraft::ConfigError;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::Fatal;
 use openraft::storage::RaftLogStorage;
+use openraft::{ConfigError, Instant as _};
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,12 +26,13 @@ pub use status::NodeStatus;
 use super::Raft;
 use super::apply::Apply;
 use super::config::{Profile, config};
+use super::feed::{Distance, FeedEnd, Feeds, Follower, Upstream};
 use super::fence::Fence;
 use super::leadership::Leadership;
 use super::network::{Dial, Network, Peers, Tcp};
 use super::proposer::{Packer, Proposer, Queue, Stamp};
 use super::read_index::{ReadIndex, Reads};
-use super::service::{PeerService, Service};
+use super::service::{Heard, PeerService, Service};
 use super::snapshot::{RATE_MAX, Receiver as SnapshotReceiver, Transfer};
 use super::state_machine::{Place, Stall, StateMachine};
 use crate::storage::Snapshots;
@@ -132,7 +135,12 @@ pub struct Node {
     proposer: Proposer,
     reads: ReadIndex,
     service: Service,
+    peers: Arc<Peers>,
+    heard: Heard,
     snapshots: Arc<dyn Snapshots>,
+    follower: Follower,
+    snapshots_made: AtomicU64,
+    transfer: Transfer,
     stamp: Stamp,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -147,7 +155,7 @@ impl Node {
     /// See [`StartError`].
     pub async fn start<L>(
         options: NodeOptions,
-        log: L,
+        mut log: L,
         apply: impl Apply,
         snapshots: Arc<dyn Snapshots>,
     ) -> Result<Self, StartError>
@@ -162,7 +170,8 @@ impl Node {
         let (stalled, stall) = tokio::sync::watch::channel(None);
         let state_machine = StateMachine::start(apply, place, stalled, snapshots.clone())?;
         let transfer = Transfer::new(snapshots.clone(), snapshot_rate);
-        let network = Network { own: id, peers: peers.clone(), transfer };
+        let network = Network { own: id, peers: peers.clone(), transfer: transfer.clone() };
+        let reader = log.get_log_reader().await;
         let mut config = config(profile)?;
         match defect {
             Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
@@ -187,14 +196,27 @@ impl Node {
         };
         let receiver =
             SnapshotReceiver::new(raft.clone(), snapshots.clone(), (cluster, generation));
-        let watch = watch::Watch { raft: raft.clone(), stall: stall.clone(), peers, publish };
+        let heard = Heard::default();
+        let upstream = tokio::sync::watch::Sender::new(None);
+        let distance = Distance::new(raft.clone(), heard.clone(), upstream.subscribe());
+        let feeds = Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance);
+        let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
+        let watch = watch::Watch {
+            raft: raft.clone(),
+            stall: stall.clone(),
+            peers: peers.clone(),
+            publish,
+            addresses: BTreeMap::new(),
+        };
         let service = Service {
             raft: raft.clone(),
             fence,
             queue,
             leadership: leadership.clone(),
             receiver,
+            feeds,
             votes_from,
+            heard: heard.clone(),
         };
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -210,7 +232,12 @@ impl Node {
             proposer,
             reads,
             service,
+            peers,
+            heard,
             snapshots,
+            follower,
+            snapshots_made: AtomicU64::new(0),
+            transfer,
             stamp,
             stop,
             tasks,
@@ -225,6 +252,25 @@ impl Node {
     /// Who leads and who belongs, as it changes.
     pub fn watch(&self) -> Receiver<Leadership> {
         self.leadership.clone()
+    }
+
+    /// How long ago a leader was last heard, or a majority answered this frontend as their leader.
+    /// None: never since it started. A leader that is known may have been silent for long.
+    pub fn leader_heard(&self) -> Option<Duration> {
+        let known = self.leadership.borrow().clone();
+        if known.is_leader {
+            if known.voters.len() == 1 {
+                return Some(Duration::ZERO);
+            }
+            let acked = self.raft.metrics().borrow_watched().last_quorum_acked;
+            return acked.map(|at| at.elapsed());
+        }
+        self.heard.age()
+    }
+
+    /// Calls a member at another address than the membership's, until that has a new one.
+    pub fn redirect(&self, node: NodeId, address: String) {
+        self.peers.redirect(node, address);
     }
 
     /// Proposes commands.
@@ -242,6 +288,23 @@ impl Node {
         self.service.clone().mountable()
     }
 
+    /// Takes the committed log from a frontend until that ends; `own` is this frontend's address.
+    /// For one that is in no membership. Cancel safe; nothing is lost by beginning anew, at the same
+    /// frontend or another.
+    pub async fn follow(&self, node: NodeId, address: &str, own: &str) -> FeedEnd {
+        self.follower.follow(node, address, own).await
+    }
+
+    /// Whom it takes the committed log from, if it does.
+    pub fn upstream(&self) -> Option<Upstream> {
+        self.follower.upstream.borrow().clone()
+    }
+
+    /// How many frontends take the committed log from this one.
+    pub fn feeds(&self) -> usize {
+        self.service.feeds.open()
+    }
+
     /// Where this frontend stands.
     pub fn status(&self) -> NodeStatus {
         let metrics = self.raft.metrics().borrow_watched().clone();
@@ -250,8 +313,16 @@ impl Node {
             refused_calls: self.service.fence.refused(),
             snapshot_lsn: newest.map(|newest| Lsn(newest.manifest().last.index)),
             snapshot_bytes_received: self.service.receiver.bytes(),
+            snapshot_incoming: self.service.receiver.progress(),
+            snapshots_made: self.snapshots_made.load(Ordering::Relaxed),
+            snapshots_sent: self.transfer.sent(),
             ..NodeStatus::of(&metrics, self.leadership.borrow().clone())
         }
+    }
+
+    /// Changes how many bytes per second of each snapshot are sent at most, also of those under way.
+    pub fn set_snapshot_rate(&self, bytes_per_second: u64) {
+        self.transfer.set_rate(bytes_per_second);
     }
 
     /// Stops. A leader with a successor that has everything hands over first, which costs the

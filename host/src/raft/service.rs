@@ -6,14 +6,17 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use openraft::raft::VoteRequest;
+use openraft::raft::{AppendEntriesResponse, VoteRequest};
+use parking_lot::Mutex;
 use quorate_wire::DecodeError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::feed::Feeds;
 use super::fence::Fence;
 use super::leadership::Leadership;
 use super::network::MESSAGE_BYTES_MAX;
@@ -22,9 +25,9 @@ use super::snapshot::Receiver;
 use super::{Raft, forward, read_index, wire};
 use crate::proto::peer::peer_server::{Peer, PeerServer};
 use crate::proto::peer::{
-    AppendReply, AppendRequest, ForwardReply, ForwardRequest, ReadIndexReply, ReadIndexRequest,
-    SnapshotPart, SnapshotReply, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest as VoteMessage,
+    AppendReply, AppendRequest, FeedPart, FeedRequest, ForwardReply, ForwardRequest,
+    ReadIndexReply, ReadIndexRequest, SnapshotPart, SnapshotReply, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest as VoteMessage,
 };
 use crate::types::TypeConfig;
 
@@ -39,8 +42,27 @@ pub struct Service {
     pub(super) queue: Arc<Queue>,
     pub(super) leadership: watch::Receiver<Leadership>,
     pub(super) receiver: Receiver,
+    pub(super) feeds: Feeds,
     /// Before this moment no vote is granted.
     pub(super) votes_from: Instant,
+    pub(super) heard: Heard,
+}
+
+/// When a leader was last heard.
+#[derive(Clone, Default)]
+pub(super) struct Heard {
+    at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Heard {
+    fn now(&self) {
+        *self.at.lock() = Some(Instant::now());
+    }
+
+    /// How long ago; none before the first time.
+    pub fn age(&self) -> Option<Duration> {
+        self.at.lock().map(|at| at.elapsed())
+    }
 }
 
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -77,6 +99,7 @@ impl Peer for Service {
     type AppendStream = Replies<AppendReply>;
     type ForwardStream = Replies<ForwardReply>;
     type InstallSnapshotStream = Replies<SnapshotReply>;
+    type FeedStream = Replies<FeedPart>;
 
     async fn append(
         &self,
@@ -105,6 +128,9 @@ impl Peer for Service {
         let (previous, last) =
             (request.prev_log_id, request.entries.last().map(|entry| entry.log_id));
         let response = self.raft.append_entries(request).await.map_err(stopped)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            self.heard.now();
+        }
         let result = response.into_stream_result(previous, last.or(previous));
         Ok(Response::new(wire::appended_out(result)))
     }
@@ -159,5 +185,14 @@ impl Peer for Service {
         self.fence.check(request.metadata())?;
         let lsn = read_index::confirm(&self.raft).await?.0;
         Ok(Response::new(ReadIndexReply { lsn }))
+    }
+
+    async fn feed(
+        &self,
+        request: Request<Streaming<FeedRequest>>,
+    ) -> Result<Response<Self::FeedStream>, Status> {
+        let subscriber = self.fence.check(request.metadata())?;
+        let parts = self.feeds.serve(subscriber, request.into_inner())?;
+        Ok(Response::new(Box::pin(parts)))
     }
 }

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod failover;
+mod feed;
 mod ledger;
 mod memory_log;
 mod proxy;

@@ -28,11 +28,11 @@ fn leader(term: u64, node: u64) -> LeaderId {
     LeaderId { term, node_id: NodeId(node) }
 }
 
-fn log_id_out(id: &LogId) -> peer::LogId {
+pub(super) fn log_id_out(id: &LogId) -> peer::LogId {
     peer::LogId { term: id.leader_id.term, node: id.leader_id.node_id.0, index: id.index }
 }
 
-fn log_id_in(id: peer::LogId) -> LogId {
+pub(super) fn log_id_in(id: peer::LogId) -> LogId {
     LogId { leader_id: leader(id.term, id.node), index: id.index }
 }
 

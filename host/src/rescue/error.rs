@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::archive::ArchiveError;
 use crate::machine::OpenError;
 use crate::runtime::Fault;
-use crate::storage::{DirectoryError, LogError, SnapshotError, StateError};
+use crate::storage::{DirectoryError, LogError, SnapshotError, StateError, Trouble};
 use crate::types::{ClusterId, Generation, LogId, Lsn, StateDigest, ViewError};
 
 /// Why nothing was rescued. Unless it says otherwise, nothing was changed.
@@ -191,6 +191,19 @@ pub enum RescueError {
     /// The system gives no thread.
     #[error("start a thread: {0}")]
     Thread(std::io::Error),
+}
+
+impl RescueError {
+    /// What is wrong with the disk, if that is it.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Directory(error) => error.trouble(),
+            Self::Log(error) => error.trouble(),
+            Self::State(error) | Self::Open(OpenError::State(error)) => Some(error.trouble()),
+            Self::StateAhead { .. } => Some(Trouble::Damage),
+            _ => None,
+        }
+    }
 }
 
 /// A position for people.

@@ -45,8 +45,9 @@ impl Recovery {
     ///
     /// # Errors
     /// What speaks against it. The surveys of the directories that could be opened come along.
-    pub fn plan(options: RecoveryOptions) -> Result<Self, (RescueError, Vec<Survey>)> {
-        let survivor = Opened::open(&options.meta_dir).map_err(|error| (error, Vec::new()))?;
+    pub fn plan(options: RecoveryOptions) -> Result<Self, Box<(RescueError, Vec<Survey>)>> {
+        let survivor = Opened::open(&options.meta_dir);
+        let survivor = survivor.map_err(|error| Box::new((error, Vec::new())))?;
         let mut others = Vec::new();
         let mut checked = Ok(());
         for path in &options.compare {
@@ -64,7 +65,7 @@ impl Recovery {
             .and_then(|()| address(&survivor, &options));
         match checked {
             Ok(frontend) => Ok(Self { survivor, others, frontend, options }),
-            Err(error) => Err((error, surveys(&survivor, &others))),
+            Err(error) => Err(Box::new((error, surveys(&survivor, &others)))),
         }
     }
 

@@ -52,6 +52,18 @@ impl Overlay {
         self.base.as_ref().map_or(Ok(None), |base| base.get(key))
     }
 
+    /// The value that a key had at the last savepoint.
+    ///
+    /// # Errors
+    /// When the view could not be read.
+    pub fn below(&self, key: &[u8]) -> Result<Option<Bytes>, ViewError> {
+        let mut layers = self.layers().skip(1);
+        if let Some(written) = layers.find_map(|layer| layer.writes.get(key)) {
+            return Ok(written.clone());
+        }
+        self.base.as_ref().map_or(Ok(None), |base| base.get(key))
+    }
+
     /// Sets a key.
     pub fn put(&mut self, key: Bytes, value: Bytes) {
         self.write(key, Some(value));

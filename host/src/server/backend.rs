@@ -6,11 +6,15 @@
 
 mod barrier;
 mod cluster;
+mod configuration;
 mod evaluator;
 mod lifecycle;
+mod membership;
 mod module;
+mod proc;
 mod relations;
 mod select;
+mod show;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -26,26 +30,25 @@ pub struct Services {
     cluster: Cluster,
     barrier: barrier::Barrier,
     evaluator: evaluator::Evaluator,
-    query_bytes_max: usize,
 }
 
 impl Services {
-    /// `query_bytes_max` bounds the memory of one SELECT.
+    /// Limits are those of the cluster's configuration in force.
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn new(cluster: Cluster, query_bytes_max: usize) -> std::io::Result<Self> {
-        Ok(Self::with(cluster, evaluator::Evaluator::start()?, query_bytes_max))
+    pub fn new(cluster: Cluster) -> std::io::Result<Self> {
+        Ok(Self::with(cluster, evaluator::Evaluator::start()?))
     }
 
     /// Evaluates where statements are awaited, without threads: for simulation.
-    pub fn inline(cluster: Cluster, query_bytes_max: usize) -> Self {
-        Self::with(cluster, evaluator::Evaluator::Inline, query_bytes_max)
+    pub fn inline(cluster: Cluster) -> Self {
+        Self::with(cluster, evaluator::Evaluator::Inline)
     }
 
-    fn with(cluster: Cluster, evaluator: evaluator::Evaluator, query_bytes_max: usize) -> Self {
+    fn with(cluster: Cluster, evaluator: evaluator::Evaluator) -> Self {
         let barrier = barrier::Barrier::new(cluster.clone());
-        Self { cluster, barrier, evaluator, query_bytes_max }
+        Self { cluster, barrier, evaluator }
     }
 }
 

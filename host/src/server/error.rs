@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cluster::bootstrap::JoinError;
+use crate::cluster::standing::Expulsion;
 use crate::config::ConfigError;
 use crate::machine::{LoadError, OpenError};
 use crate::storage::{DirectoryError, LogError, SnapshotError, StateError, Trouble};
@@ -18,6 +19,8 @@ pub enum Ending {
     Disk,
     /// Its disk is full: it can be started again once there is room.
     Full,
+    /// It does not belong to the cluster any more: an operator has to take it in again.
+    Expelled,
     /// Anything else: it can be started again.
     Failed,
 }
@@ -28,6 +31,16 @@ impl From<Trouble> for Ending {
             Trouble::Disk => Self::Disk,
             Trouble::Full => Self::Full,
             Trouble::Damage => Self::Damage,
+        }
+    }
+}
+
+impl From<&Expulsion> for Ending {
+    fn from(why: &Expulsion) -> Self {
+        match why {
+            Expulsion::Dropped { .. } | Expulsion::Generation { .. } => Self::Expelled,
+            // Its data may be right, and where it was started wrong.
+            Expulsion::Cluster { .. } => Self::Usage,
         }
     }
 }
@@ -79,9 +92,6 @@ pub enum StartError {
     /// The cluster did not take this frontend in.
     #[error(transparent)]
     Join(#[from] JoinError),
-    /// The frontend's role is not one that this version can play.
-    #[error("this frontend is registered as OBSERVER, which this version does not support yet")]
-    Observer,
     /// The log database cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -115,9 +125,8 @@ impl StartError {
             Self::Config(_)
             | Self::Port { .. }
             | Self::ModuleFile { .. }
-            | Self::Join(JoinError::Address(_))
-            | Self::Machine(OpenError::Format(_))
-            | Self::Observer => Ending::Usage,
+            | Self::Join(JoinError::Address(_) | JoinError::Inadmissible { .. })
+            | Self::Machine(OpenError::Format(_)) => Ending::Usage,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),
             Self::State(error) | Self::Machine(OpenError::State(error)) => error.trouble().into(),

@@ -29,7 +29,6 @@ const LOW_KEEP_ENTRIES: u64 = 1000;
 pub(super) struct Keeper {
     pub cluster: Cluster,
     pub log: Log,
-    pub rules: SnapshotConfig,
 }
 
 impl Keeper {
@@ -55,6 +54,7 @@ impl Keeper {
                 if let Err(error) = self.cluster.node().purge(upto).await {
                     tracing::warn!("purge the log: {error}");
                 }
+                self.forget_changes(upto).await;
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -63,15 +63,29 @@ impl Keeper {
         }
     }
 
+    fn rules(&self) -> SnapshotConfig {
+        self.cluster.config().get().snapshots
+    }
+
+    /// What subscribers are given goes with the log that it follows from.
+    async fn forget_changes(&self, upto: Lsn) {
+        let machine = self.cluster.machine().clone();
+        let forgotten = tokio::task::spawn_blocking(move || machine.forget_changes(upto)).await;
+        if let Ok(Err(error)) = forgotten {
+            tracing::warn!("remove old changes: {error}");
+        }
+    }
+
     fn is_due(&self, since_last: Duration) -> bool {
+        let rules = self.rules();
         let applied = self.cluster.machine().lsn();
         let newest = self.cluster.node().status().snapshot_lsn.unwrap_or_default();
         let entries = applied.0.saturating_sub(newest.0);
         entries > 0
             && ((self.is_low() && since_last >= LOW_INTERVAL)
-                || entries >= self.rules.log_entries
-                || self.log.bytes_after(newest) >= self.rules.log_bytes
-                || since_last >= self.rules.interval)
+                || entries >= rules.log_entries
+                || self.log.bytes_after(newest) >= rules.log_bytes
+                || since_last >= rules.interval)
     }
 
     /// Whether the disk is nearly full.
@@ -81,13 +95,14 @@ impl Keeper {
 
     /// Up to where the log may go, if that is worth it.
     fn dispensable(&self) -> Option<Lsn> {
+        let rules = self.rules();
         let status = self.cluster.node().status();
         let (newest, applied) = (status.snapshot_lsn?.0, self.cluster.machine().lsn().0);
         let purged = status.purged_lsn.unwrap_or_default().0;
         let keep_entries =
-            if self.is_low() { LOW_KEEP_ENTRIES } else { u64::MAX }.min(self.rules.keep_entries);
+            if self.is_low() { LOW_KEEP_ENTRIES } else { u64::MAX }.min(rules.keep_entries);
         let by_entries = applied.saturating_sub(keep_entries);
-        let by_bytes = self.log.start_of_tail(self.rules.keep_bytes).0.saturating_sub(1);
+        let by_bytes = self.log.start_of_tail(rules.keep_bytes).0.saturating_sub(1);
         let upto = by_entries.max(by_bytes).min(newest);
         let batch = PURGE_ENTRIES_MIN.min(keep_entries / 10 + 1);
         let is_over = by_bytes > purged;

@@ -58,6 +58,12 @@ impl Disk {
         Err(StartError::NoRoom { path, free_bytes, needed_bytes })
     }
 
+    /// The same disk with another low mark.
+    fn with_low_bytes(mut self, low_bytes: u64) -> Self {
+        self.space.set_watermarks(Watermarks::new(low_bytes));
+        self
+    }
+
     /// Looks at the disk, and moves the ballast if that is due. Blocks.
     pub fn look(&self) -> Option<Room> {
         let room = match self.space.check() {
@@ -93,7 +99,8 @@ pub async fn watch(disk: Disk, cluster: Cluster, stop: CancellationToken) {
     let proposer = cluster.node().proposer();
     let mut handed_over: Option<Instant> = None;
     while !stop.is_cancelled() {
-        let looking = disk.clone();
+        let low_bytes = cluster.config().get().min_free_disk_bytes;
+        let looking = disk.clone().with_low_bytes(low_bytes);
         let room = tokio::task::spawn_blocking(move || looking.look()).await;
         if let Ok(Some(room)) = room {
             let is_full = room.level >= Level::Low;

@@ -12,10 +12,11 @@ use super::apply::Gated;
 use super::listeners::Listeners;
 use super::snapshots::Keeper;
 use super::space::{self, Disk};
+use super::tuning::{self, SetLogLevel, Tuning};
 use super::{Ending, Services, StartError, handover};
 use crate::cluster::bootstrap::FOUNDER;
-use crate::cluster::{Cluster, VERSION, bootstrap, wall_clock_us};
-use crate::config::{Config, ElectionProfile};
+use crate::cluster::{Cluster, Surroundings, VERSION, bootstrap};
+use crate::config::{Config, ElectionProfile, Live};
 use crate::machine::{Machine, read_mark};
 use crate::raft::{self, Node, NodeOptions, Profile};
 use crate::rescue::archive::Backups;
@@ -25,7 +26,7 @@ use crate::storage::{
     DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, RocksLogDevice,
     RocksStateOptions, Snapshots, StateError,
 };
-use crate::types::{Frontend as Registered, FrontendKind, Ports};
+use crate::types::{Frontend as Registered, FrontendKind, NodeId, Ports};
 use crate::{grpc, http, mysql};
 
 /// The catalog, which a new cluster starts with.
@@ -38,7 +39,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_SLOTS: u32 = 64;
 
 /// What a frontend is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StartOptions {
     /// Its configuration.
     pub config: Config,
@@ -46,6 +47,10 @@ pub struct StartOptions {
     pub helpers: Vec<String>,
     /// The first module of a new cluster, instead of the catalog.
     pub module: Option<PathBuf>,
+    /// The machine that it runs on, unless it is to be found out.
+    pub surroundings: Option<Surroundings>,
+    /// Changes what goes to the program's log, if that can be changed.
+    pub set_log_level: Option<SetLogLevel>,
 }
 
 /// A running frontend.
@@ -87,10 +92,12 @@ impl Frontend {
         let directory = DataDirectory::open(&config.meta_dir)?;
         let disk = Disk::new(config);
         disk.look();
-        let (identity, founds) = identity(&directory, &options, &registered, &stop).await?;
-        if identity.kind == FrontendKind::Observer {
-            return Err(StartError::Observer);
-        }
+        let surroundings = options.surroundings.clone();
+        let surroundings =
+            surroundings.unwrap_or_else(|| Surroundings::here(Live::new(config.clone())));
+        let (identity, founds) =
+            identity(&directory, &options, &registered, &surroundings, &stop).await?;
+        let members = directory.members()?;
 
         // Beside each other: each may have to recover a WAL.
         let (device, state) = std::thread::scope(|scope| {
@@ -112,6 +119,8 @@ impl Frontend {
             Some(failure) => StartError::State(failure.clone()),
             None => StartError::Machine(error),
         })?;
+        tuning::overlay(&surroundings.config, &machine.view());
+        let in_force = surroundings.config.get();
         let profile = match config.election_profile {
             ElectionProfile::Fast => Profile::Fast,
             ElectionProfile::Lan => Profile::Lan,
@@ -119,7 +128,7 @@ impl Frontend {
         };
         let mut node_options =
             NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
-        node_options.snapshot_rate = config.snapshots.bytes_per_second;
+        node_options.snapshot_rate = in_force.snapshots.bytes_per_second;
         let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
         let started = Node::start(node_options, log.clone(), gated, snapshots.clone()).await;
         let node = started.map_err(|error| match (log.failure(), &*state_failure.borrow()) {
@@ -128,11 +137,11 @@ impl Frontend {
             (None, None) => StartError::Raft(error),
         })?;
         let address = registered.address();
-        let started_us = wall_clock_us().cast_unsigned();
+        let started_us = (surroundings.clock)().max(0).cast_unsigned();
         let name = registered.address();
         let backups =
             Backups::new(snapshots, machine.clone(), log.clone(), name, VERSION.to_owned());
-        let cluster = Cluster::new(identity, registered, machine, node, started_us);
+        let cluster = Cluster::new(identity, registered, machine, node, started_us, surroundings);
 
         let stop_peers = CancellationToken::new();
         let background = TaskTracker::new();
@@ -148,23 +157,36 @@ impl Frontend {
             cluster.node().initialize(&address).await?;
         }
         let tasks = CancellationToken::new();
-        spawn_background(&background, &cluster, component, &tasks);
+        let known = Known { members, helpers: options.helpers.clone() };
+        spawn_background(&background, &cluster, component, known, &tasks);
 
         background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
         background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
 
-        let keeper = Keeper { cluster: cluster.clone(), log: log.clone(), rules: config.snapshots };
+        let keeper = Keeper { cluster: cluster.clone(), log: log.clone() };
         background.spawn(keeper.run(tasks.clone()));
 
         let draining = CancellationToken::new();
-        let services: Arc<dyn Backend> =
-            Arc::new(Services::new(cluster.clone(), config.query_mem_limit)?);
+        let services: Arc<dyn Backend> = Arc::new(Services::new(cluster.clone())?);
         let settings = Settings {
-            sessions_max: config.qe_max_connection,
+            sessions_max: in_force.qe_max_connection,
             version: MYSQL_VERSION.to_owned(),
             current_version: format!("{VERSION} quorate"),
         };
         let sessions = Sessions::new(Arc::clone(&services), settings);
+        let tuning = Tuning {
+            cluster: cluster.clone(),
+            sessions: Arc::clone(&sessions),
+            set_log_level: options.set_log_level.clone(),
+        };
+        background.spawn(tuning.run(tasks.clone()));
+        let http_door = http::Door {
+            cluster: cluster.clone(),
+            backend: Arc::clone(&services),
+            sessions: Arc::clone(&sessions),
+            log: log.clone(),
+            draining: draining.clone(),
+        };
         let doors = TaskTracker::new();
         doors.spawn(mysql::serve(listeners.query, Arc::clone(&sessions), draining.clone()));
         doors.spawn(grpc::serve(
@@ -175,12 +197,7 @@ impl Frontend {
             backups,
             draining.clone(),
         ));
-        background.spawn(http::serve(
-            listeners.http,
-            cluster.clone(),
-            draining.clone(),
-            tasks.clone(),
-        ));
+        background.spawn(http::serve(listeners.http, http_door, tasks.clone()));
         doors.close();
         background.close();
         Ok(Self {
@@ -221,6 +238,7 @@ impl Frontend {
             biased;
             _ = self.log.failed() => None,
             Ok(_) = state.wait_for(Option::is_some) => None,
+            why = self.cluster.expelled() => return (Ending::from(&why), why.to_string()),
             stopped = leadership.wait_for(|known| known.stopped.is_some()) => {
                 stopped.ok().and_then(|known| known.stopped.clone())
             }
@@ -281,6 +299,7 @@ async fn identity(
     directory: &DataDirectory,
     options: &StartOptions,
     registered: &Registered,
+    surroundings: &Surroundings,
     stop: &CancellationToken,
 ) -> Result<(Identity, bool), StartError> {
     if let Some(identity) = directory.identity()? {
@@ -290,18 +309,31 @@ async fn identity(
     let identity = if options.helpers.is_empty() {
         bootstrap::founder(rand::random())
     } else {
-        bootstrap::join(&options.helpers, registered, stop).await?
+        let joined = bootstrap::join(&options.helpers, registered, surroundings, stop).await?;
+        directory.set_members(&joined.members)?;
+        joined.identity
     };
     directory.set_identity(&identity)?;
     Ok((identity, options.helpers.is_empty()))
+}
+
+/// Other frontends that this one knows of before its state tells.
+struct Known {
+    /// Of the cluster that it joined, at that time.
+    members: Vec<(NodeId, String)>,
+    /// Given at this start.
+    helpers: Vec<String>,
 }
 
 fn spawn_background(
     tracker: &TaskTracker,
     cluster: &Cluster,
     component: Vec<u8>,
+    Known { members: first, helpers }: Known,
     stop: &CancellationToken,
 ) {
+    let (standing, asked, token) = (cluster.clone(), helpers.clone(), stop.clone());
+    tracker.spawn(async move { standing.watch_standing(asked, token).await });
     let (founding, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move {
         // Only the founder: another frontend may carry another first module.
@@ -310,10 +342,16 @@ fn spawn_background(
         {
             tracing::error!("the first module cannot be used: {failure}");
         }
-        founding.announce(&token).await;
+        founding.announce(&helpers, &token).await;
     });
     let (members, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { members.keep_membership(token).await });
+    let (subscriber, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { subscriber.keep_subscription(first, token).await });
+    let (commits, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { commits.watch_commits(token).await });
+    let (pulse, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { pulse.keep_pulse(token).await });
     let (modules, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { modules.acknowledge_modules(token).await });
 }

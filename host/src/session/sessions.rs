@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -35,6 +35,7 @@ pub struct Settings {
 pub struct Sessions {
     backend: Arc<dyn Backend>,
     settings: Settings,
+    sessions_max: AtomicUsize,
     globals: ArcSwap<BTreeMap<String, Value>>,
     entries: Mutex<BTreeMap<u64, Arc<Entry>>>,
     last_id: AtomicU64,
@@ -49,11 +50,12 @@ impl Sessions {
     pub fn new(backend: Arc<dyn Backend>, settings: Settings) -> Arc<Self> {
         let mut globals = variables::defaults();
         globals.insert("version".to_owned(), settings.version.clone().into());
-        let sessions_max = i64::try_from(settings.sessions_max).unwrap_or(i64::MAX);
-        globals.insert("max_connections".to_owned(), sessions_max.into());
+        let sessions_max = settings.sessions_max;
+        globals.insert("max_connections".to_owned(), shown(sessions_max));
         Arc::new(Self {
             backend,
             settings,
+            sessions_max: AtomicUsize::new(sessions_max),
             globals: ArcSwap::from_pointee(globals),
             entries: Mutex::default(),
             last_id: AtomicU64::new(0),
@@ -73,7 +75,7 @@ impl Sessions {
             return Err(Failure::new(1053, "08S01", "Server shutdown in progress"));
         }
         let mut entries = self.entries.lock();
-        if entries.len() >= self.settings.sessions_max {
+        if entries.len() >= self.sessions_max.load(Ordering::Relaxed) {
             return Err(Failure::new(1040, "08004", "Too many connections"));
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
@@ -92,6 +94,18 @@ impl Sessions {
     /// Opens no more sessions. Those that are open go on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// Changes how many sessions there may be at one time. Those that are open go on.
+    pub fn set_limit(&self, sessions_max: usize) {
+        if self.sessions_max.swap(sessions_max, Ordering::Relaxed) != sessions_max {
+            self.set_globals(&BTreeMap::from([("max_connections", shown(sessions_max))]));
+        }
+    }
+
+    /// How many statements were begun since the start.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// How many sessions are open.
@@ -184,6 +198,10 @@ impl Sessions {
             globals
         });
     }
+}
+
+fn shown(sessions_max: usize) -> Value {
+    i64::try_from(sessions_max).unwrap_or(i64::MAX).into()
 }
 
 /// A session's place in the registry. Given up when it is dropped.

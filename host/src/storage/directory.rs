@@ -4,6 +4,7 @@
 //! format     which layout; its presence makes a directory ours, so it is written last
 //! lock       held as long as a process uses the directory; contains that process's id
 //! identity   which frontend of which cluster this is; absent until it is known
+//! members    the cluster's frontends when this one joined, for as long as its state names none
 //! fence      what the log had made durable, apart from it
 //! ballast    room for an emergency; may be absent
 //! log/       the log database
@@ -172,6 +173,29 @@ impl DataDirectory {
     /// When it cannot be written.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), DirectoryError> {
         write_lines(&self.path, "identity", &identity.to_lines())
+    }
+
+    /// The frontends that the cluster had when this one joined; empty for a founder.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read.
+    pub fn members(&self) -> Result<Vec<(NodeId, String)>, DirectoryError> {
+        let Some(lines) = read_lines(&self.path, "members")? else { return Ok(Vec::new()) };
+        let member =
+            |(node, address): (&str, &str)| Some((NodeId(node.parse().ok()?), address.to_owned()));
+        lines.iter().map(member).collect::<Option<_>>().ok_or_else(|| DirectoryError::Damaged {
+            path: self.path.join("members"),
+            reason: "a name is no frontend's id".to_owned(),
+        })
+    }
+
+    /// Keeps the frontends of the cluster, durably on return.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn set_members(&self, members: &[(NodeId, String)]) -> Result<(), DirectoryError> {
+        let lines = members.iter().map(|(node, address)| (node.to_string(), address.clone()));
+        write_lines(&self.path, "members", &lines.collect())
     }
 }
 

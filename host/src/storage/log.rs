@@ -47,6 +47,7 @@ pub use layout::unseal_entry;
 pub use offline::Positions;
 pub use rocks::RocksLogDevice;
 pub use sim::{SimFault, SimLogDevice};
+pub use state::Written;
 pub use tail::TailLimits;
 pub use writer::{LogWriter, Step};
 
@@ -244,6 +245,12 @@ impl Log {
             }
             announced.await;
         }
+    }
+
+    /// What was written since it was opened, and what waits.
+    pub fn written(&self) -> Written {
+        let state = self.state();
+        Written { queued: state.queue.len(), ..state.written }
     }
 
     /// Since when the writer has been busy with one group, if it is.

@@ -81,6 +81,11 @@ impl Space {
         Self { path: path.to_owned(), watermarks }
     }
 
+    /// Changes where room begins to be short.
+    pub fn set_watermarks(&mut self, watermarks: Watermarks) {
+        self.watermarks = watermarks;
+    }
+
     /// Looks. Does not block but for the system call.
     ///
     /// # Errors

@@ -25,6 +25,10 @@ use bytes::Bytes;
 use super::Trouble;
 use crate::types::{Range, Scan, View, ViewError};
 
+/// Pairs that one step of a removal takes, where a store has no better way.
+const REMOVE_ROWS: usize = 1024;
+const REMOVE_BYTES: usize = 1 << 20;
+
 /// What one commit changes: a new value, or `None` to remove the key.
 pub type Writes = BTreeMap<Bytes, Option<Bytes>>;
 
@@ -39,6 +43,27 @@ pub trait StateStore: Send + Sync + 'static {
     /// # Errors
     /// When storage failed. Whether the changes were made is then unknown: stop.
     fn commit(&self, writes: Writes) -> Result<(), StateError>;
+
+    /// Removes the pairs in `low <= key < high`, as a commit of its own. It may come beside commits
+    /// by others, if nobody else changes these keys.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn remove(&self, low: &[u8], high: &[u8]) -> Result<(), StateError> {
+        let view = self.view();
+        let mut low = Bytes::copy_from_slice(low);
+        loop {
+            let range = Range { low: &low, high, reverse: false };
+            let scan = view.scan(range, REMOVE_ROWS, REMOVE_BYTES);
+            let Scan { pairs, done } = scan.map_err(|error| StateError::unreadable(&error))?;
+            let Some((last, _)) = pairs.last() else { return Ok(()) };
+            low = [&last[..], &[0]].concat().into();
+            self.commit(pairs.into_iter().map(|(key, _)| (key, None)).collect())?;
+            if done {
+                return Ok(());
+            }
+        }
+    }
 
     /// Makes everything that is committed durable.
     ///
@@ -95,6 +120,10 @@ impl StateError {
 
     pub(super) fn from_rocks(path: &Path, error: &rocksdb::Error) -> Self {
         Self::new(path, error.to_string(), Trouble::of_rocks(error))
+    }
+
+    fn unreadable(error: &ViewError) -> Self {
+        Self::Failed { path: "its store".to_owned(), reason: error.to_string() }
     }
 
     fn new(path: &Path, reason: String, trouble: Trouble) -> Self {

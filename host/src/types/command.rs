@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use quorate_wire::{DecodeError, Reader, Writer};
 
+use super::alteration::{self, Alteration};
 use super::frontend::{Frontend, Ports};
 use super::ids::{ClusterId, Generation, ModuleDigest, NodeId, RequestId};
 
@@ -109,6 +110,8 @@ pub enum HostCommand {
         /// Why, for people.
         note: String,
     },
+    /// Changes who belongs, or where one is reached. The reply's affected count is how many.
+    Alter(Alteration),
 }
 
 /// What the cluster records of a module.
@@ -250,6 +253,7 @@ impl HostCommand {
                 frontend.encode(out);
                 out.text(note);
             }
+            Self::Alter(alteration) => alteration.encode(out),
         }
     }
 
@@ -296,6 +300,7 @@ impl HostCommand {
                 frontend: Frontend::decode(input)?,
                 note: input.text()?,
             },
+            tag if alteration::TAGS.contains(&tag) => Self::Alter(Alteration::decode(tag, input)?),
             tag => return Err(DecodeError::Version(tag)),
         })
     }
@@ -305,7 +310,39 @@ impl HostCommand {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::types::FrontendKind;
+    use crate::types::{Address, FrontendKind, Lsn};
+
+    fn alterations() -> Vec<Action> {
+        let (kind, seen, force) = (FrontendKind::Observer, Lsn(300), true);
+        let address = Address { host: "h".into(), port: 9010 };
+        let frontend = Frontend::new(kind, "h", 9010);
+        let all = [
+            Alteration::Add(vec![frontend.clone(), frontend]),
+            Alteration::Drop { kind, addresses: vec![address.clone(); 2], seen, force },
+            Alteration::Move { node: NodeId(3), to: address.clone(), by_hand: true },
+            Alteration::Turn { address, kind, seen, force },
+        ];
+        all.map(HostCommand::Alter).map(Action::Host).to_vec()
+    }
+
+    /// What is in a log stays readable only if these bytes never change.
+    #[test]
+    fn the_bytes_of_an_alteration_are_fixed() {
+        let packed = alterations().into_iter().map(|action| {
+            let mut out = Writer::new();
+            let Action::Host(command) = action else { panic!() };
+            command.encode(&mut out);
+            out.finish()
+        });
+        let frontend = [b"\x01\x01h\xb2\x46".as_slice(), &[0; 5]].concat();
+        let expected: [Vec<u8>; 4] = [
+            [&[10, 2], frontend.as_slice(), &frontend].concat(),
+            b"\x0b\x01\x02\x01h\xb2\x46\x01h\xb2\x46\xac\x02\x01".to_vec(),
+            b"\x0c\x03\x01h\xb2\x46\x01".to_vec(),
+            b"\x0d\x01h\xb2\x46\x01\xac\x02\x01".to_vec(),
+        ];
+        assert_eq!(packed.collect::<Vec<_>>(), expected);
+    }
 
     fn commands() -> Vec<Action> {
         let frontend = Frontend::new(FrontendKind::Follower, "h", 9010);
@@ -335,7 +372,7 @@ mod tests {
             },
         ];
         let module = Action::Module { digest, payload: Bytes::from_static(b"payload") };
-        host.into_iter().map(Action::Host).chain([module]).collect()
+        host.into_iter().map(Action::Host).chain(alterations()).chain([module]).collect()
     }
 
     #[test]

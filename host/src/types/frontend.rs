@@ -19,6 +19,23 @@ impl FrontendKind {
             Self::Observer => "OBSERVER",
         }
     }
+
+    /// Packs the kind.
+    pub fn encode(self, out: &mut Writer) {
+        out.byte(self as u8);
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// When the byte is cut off or out of range.
+    pub fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Self::Follower),
+            1 => Ok(Self::Observer),
+            _ => Err(DecodeError::Range),
+        }
+    }
 }
 
 /// The ports that clients use.
@@ -78,7 +95,7 @@ impl Frontend {
 
     /// Packs the record.
     pub fn encode(&self, out: &mut Writer) {
-        out.byte(self.kind as u8);
+        self.kind.encode(out);
         out.text(&self.host);
         out.unsigned(u64::from(self.edit_log_port));
         self.ports.encode(out);
@@ -91,13 +108,8 @@ impl Frontend {
     /// # Errors
     /// When the bytes are cut short or out of range.
     pub fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let kind = match input.byte()? {
-            0 => FrontendKind::Follower,
-            1 => FrontendKind::Observer,
-            _ => return Err(DecodeError::Range),
-        };
         Ok(Self {
-            kind,
+            kind: FrontendKind::decode(input)?,
             host: input.text()?,
             edit_log_port: port(input)?,
             ports: Ports::decode(input)?,

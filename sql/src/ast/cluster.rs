@@ -11,7 +11,7 @@ pub enum ClusterStatement {
         kind: FrontendKind,
         /// `host:edit_log_port` as written, one at least.
         addresses: Vec<String>,
-        /// `FORCE`.
+        /// `FORCE`: also when a host name does not resolve.
         force: bool,
     },
     /// `ALTER SYSTEM DROP FOLLOWER | OBSERVER "host:port" [, ..] [FORCE]`.
@@ -25,10 +25,20 @@ pub enum ClusterStatement {
     },
     /// `ALTER SYSTEM MODIFY FRONTEND HOST "from" TO "to"`.
     ModifyFrontendHost {
-        /// The registered host.
+        /// The registered host, or `host:port`.
         from: String,
-        /// The new host.
+        /// The new host, or `host:port`.
         to: String,
+    },
+    /// `ALTER SYSTEM MODIFY FRONTEND "host:port" TO FOLLOWER | OBSERVER [FORCE]`: the frontend keeps
+    /// its data and changes its role.
+    ModifyFrontendKind {
+        /// `host:edit_log_port` as written.
+        address: String,
+        /// What it becomes.
+        kind: FrontendKind,
+        /// `FORCE`: even when a majority would be lost.
+        force: bool,
     },
     /// `ALTER SYSTEM TRANSFER LEADER TO "host:port" [FORCE]`.
     TransferLeader {

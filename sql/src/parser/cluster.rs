@@ -36,7 +36,9 @@ impl Parser<'_> {
             });
         }
         if self.accept_words(&["MODIFY", "FRONTEND"]) {
-            self.expect("HOST")?;
+            if !self.accept("HOST") {
+                return self.frontend_turn();
+            }
             let from = self.string("a host")?;
             self.expect("TO")?;
             return Ok(ClusterStatement::ModifyFrontendHost { from, to: self.string("a host")? });
@@ -54,6 +56,17 @@ impl Parser<'_> {
             return Err(self.expected("ADD, DROP, MODIFY, TRANSFER or CREATE IMAGE"));
         }
         Err(self.unsupported("this form of ALTER SYSTEM"))
+    }
+
+    /// `"host:port" TO FOLLOWER | OBSERVER [FORCE]`, after `MODIFY FRONTEND`.
+    fn frontend_turn(&mut self) -> Result<ClusterStatement> {
+        let address = self.string("HOST or host:port")?;
+        self.expect("TO")?;
+        let kind = match self.expect_any(&["FOLLOWER", "OBSERVER"])? {
+            "FOLLOWER" => FrontendKind::Follower,
+            _ => FrontendKind::Observer,
+        };
+        Ok(ClusterStatement::ModifyFrontendKind { address, kind, force: self.accept("FORCE") })
     }
 
     fn frontend_kind(&mut self) -> Option<FrontendKind> {

@@ -24,15 +24,13 @@ impl World {
     /// elected while the links stay as they are.
     pub(super) fn stand_a_deaf_leader(&mut self) -> bool {
         self.quieten();
-        let led = |world: &Self| {
-            let living = world.living();
-            living.iter().all(|at| world.serves(*at)) && world.leader().is_some()
-        };
-        if !self.until(HEALING_MS, "a leader is there, and all serve", led) {
+        // Of an old leader that nobody follows any more, nothing new need come.
+        let led = |world: &Self| world.agreed_leader().is_some();
+        if !self.until(HEALING_MS, "all serve and agree on a leader", led) {
             return false;
         }
         let living = self.living();
-        let Some((leader, _)) = self.leader() else { return true };
+        let Some((leader, _)) = self.agreed_leader() else { return true };
         let mut others: Vec<_> = living.into_iter().filter(|at| *at != leader).collect();
         self.context.dice.shuffle(&mut others);
         let needed = self.plan.hosts / 2 + 1;

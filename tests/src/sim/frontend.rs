@@ -11,7 +11,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use quorate::cluster::Cluster;
+use quorate::cluster::{Cluster, Surroundings};
+use quorate::config::{Config, Live, Setting};
 use quorate::machine::Machine;
 use quorate::raft::{Apply, ApplyError, LogBarrier, Node, NodeOptions, Place, Profile};
 use quorate::runtime::Runtime;
@@ -256,7 +257,9 @@ async fn start(
     let node = node.map_err(|error| error.to_string())?;
     let handle = Handle::current();
     network.listen(birth.host, handle.clone(), node.service());
-    let cluster = Cluster::new(birth.identity, registered(birth.host), machine, node, 0);
+    let surroundings = Surroundings::unknown(Live::new(config()));
+    let cluster =
+        Cluster::new(birth.identity, registered(birth.host), machine, node, 0, surroundings);
     let stop = CancellationToken::new();
     let members = cluster.clone();
     tokio::spawn(async move { members.keep_membership(stop).await });
@@ -265,9 +268,19 @@ async fn start(
         version: "8.0.33".to_owned(),
         current_version: "simulated".to_owned(),
     };
-    let services = Services::inline(cluster.clone(), 1 << 20);
+    let services = Services::inline(cluster.clone());
     let sessions = Sessions::new(Arc::new(services), settings);
     Ok(Running { cluster, sessions, handle })
+}
+
+/// A configuration of which nothing is used but limits, and for which no system is asked.
+fn config() -> Config {
+    let loopback = |key: &str| {
+        let (value, source_name) = ("127.0.0.1".to_owned(), "simulation".to_owned());
+        (key.to_owned(), Setting { value, source_name })
+    };
+    let settings = ["bind_address", "frontend_address"].map(loopback).into_iter().collect();
+    Config::from_settings(&settings).expect("defaults fit their keys")
 }
 
 /// A host's frontend as it is registered.

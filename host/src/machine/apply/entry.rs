@@ -7,13 +7,14 @@ use quorate_wire::DecodeError;
 
 use super::Run;
 use super::host::Host;
+use crate::machine::changes::{self, Recorder};
 use crate::machine::keys;
 use crate::machine::position::{Position, Trail, seed};
 use crate::machine::registry::pack_membership;
 use crate::machine::requests::Admission;
 use crate::runtime::{EntryRun, Event, Facts, Fault};
 use crate::types::{
-    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, Lsn, ModuleDigest,
+    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, LogId, Lsn, ModuleDigest,
     Outcome, Rejection, StoredMembership,
 };
 
@@ -33,15 +34,24 @@ impl Run<'_> {
         }
         self.overlay.savepoint();
         let mut trail = Trail::new(self.position.digest, lsn);
+        let mut recorder = changes::is_on(&self.registry).then(|| Recorder::new(lsn));
+        if let Some(recorder) = &mut recorder {
+            recorder.at(self.position.clock_us);
+        }
         let outcomes = match &entry.payload {
             EntryPayload::Blank => Vec::new(),
             EntryPayload::Membership(membership) => {
+                if let Some(recorder) = &mut recorder {
+                    recorder.membership(membership);
+                }
                 let stored = StoredMembership::new(Some(entry.log_id), membership.clone());
                 self.overlay.put(keys::MEMBERSHIP, pack_membership(&stored));
                 Arc::make_mut(&mut self.registry).membership = stored;
                 Vec::new()
             }
-            EntryPayload::Normal(batch) => self.batch(lsn, batch, &mut trail)?,
+            EntryPayload::Normal(batch) => {
+                self.batch(entry.log_id, batch, &mut trail, &mut recorder)?
+            }
         };
         let digest = trail.finish(self.overlay.top());
         self.overlay.commit();
@@ -50,15 +60,29 @@ impl Run<'_> {
         let (key, row) = self.position.ring_row();
         self.overlay.put(key, row);
         self.requests.end_entry(lsn, &mut self.overlay);
+        self.record(lsn, recorder);
         Ok(BatchReply { outcomes: outcomes.into() })
+    }
+
+    /// Keeps what the entry changed, outside of its digest.
+    fn record(&mut self, lsn: Lsn, recorder: Option<Recorder>) {
+        let continues = std::mem::replace(&mut self.recorded, recorder.is_some());
+        if let Some(recorder) = recorder {
+            if !continues {
+                self.overlay.put(keys::CHANGES_BEGIN, changes::begin_row(lsn));
+            }
+            recorder.finish(&mut self.overlay);
+        }
     }
 
     fn batch(
         &mut self,
-        lsn: Lsn,
+        log_id: LogId,
         batch: &Batch,
         trail: &mut Trail,
+        recorder: &mut Option<Recorder>,
     ) -> Result<Vec<(Lsn, Outcome)>, Fault> {
+        let lsn = Lsn(log_id.index);
         let (header, commands) = match batch.unpack() {
             Ok(unpacked) => unpacked,
             Err(DecodeError::Version(version)) => return Err(too_new("entry", lsn, version)),
@@ -66,10 +90,14 @@ impl Run<'_> {
             Err(_) => return Ok(Vec::new()),
         };
         self.position.clock_us = self.position.clock_us.max(header.time_us);
+        if let Some(recorder) = recorder {
+            recorder.at(self.position.clock_us);
+        }
         let mut guest = None;
         let mut outcomes = Vec::with_capacity(commands.len());
         for (index, packed) in (0u32..).zip(&commands) {
-            let (at, outcome, events) = self.command(lsn, &header, index, packed, &mut guest)?;
+            let (at, outcome, events) =
+                self.command(log_id, &header, index, packed, &mut guest, recorder)?;
             trail.command(at, &outcome, &events);
             outcomes.push((at, outcome));
         }
@@ -78,12 +106,14 @@ impl Run<'_> {
 
     fn command(
         &mut self,
-        lsn: Lsn,
+        log_id: LogId,
         header: &BatchHeader,
         index: u32,
         packed: &Bytes,
         guest: &mut Guest,
+        recorder: &mut Option<Recorder>,
     ) -> Result<(Lsn, Outcome, Vec<Event>), Fault> {
+        let lsn = Lsn(log_id.index);
         let rejected = |rejection| Ok((lsn, Outcome::Rejected(rejection), Vec::new()));
         let command = match Command::unpack(packed) {
             Ok(command) => command,
@@ -107,17 +137,34 @@ impl Run<'_> {
             seed: seed(cluster, lsn, index, &header.entropy),
         };
         let (outcome, events) = match action {
-            Action::Module { digest, payload } => self.module(facts, digest, &payload, guest)?,
+            Action::Module { digest, payload } => {
+                self.module(facts, digest, &payload, guest, recorder)?
+            }
             Action::Host(command) => {
                 // Another module may be active afterwards.
                 *guest = None;
+                let recording = recorder.as_mut();
+                let recording =
+                    recording.map(|recorder| (recorder.tell(&command, &self.registry), recorder));
+                if recording.is_some() {
+                    self.overlay.savepoint();
+                }
                 let mut host = Host {
                     registry: Arc::make_mut(&mut self.registry),
                     overlay: &mut self.overlay,
                     modules: &self.machine.shared.modules,
                     facts: &facts,
+                    leader: log_id.leader_id.node_id,
                 };
-                (host.run(command)?, Vec::new())
+                let outcome = host.run(command)?;
+                if let Some((told, recorder)) = recording {
+                    if !self.overlay.top().is_empty() {
+                        recorder.ran(index, &facts.caller, told, &outcome);
+                        recorder.written(index, &self.overlay)?;
+                    }
+                    self.overlay.commit();
+                }
+                (outcome, Vec::new())
             }
         };
         self.requests.remember(request, lsn, &outcome);
@@ -130,6 +177,7 @@ impl Run<'_> {
         digest: ModuleDigest,
         payload: &[u8],
         guest: &mut Guest,
+        recorder: &mut Option<Recorder>,
     ) -> Result<(Outcome, Vec<Event>), Fault> {
         let rejected = |rejection| Ok((Outcome::Rejected(rejection), Vec::new()));
         let Some(active) = &self.registry.active else { return rejected(Rejection::NoModule) };
@@ -141,7 +189,15 @@ impl Run<'_> {
             let space = keys::space(&description.name);
             EntryRun::new(&active.module, description.limits, space)
         });
-        run.apply(&mut self.overlay, facts, payload)
+        let Some(recorder) = recorder else { return run.apply(&mut self.overlay, facts, payload) };
+        // One more savepoint, so that what the command wrote can be told from what came before.
+        let index = facts.index;
+        self.overlay.savepoint();
+        let (outcome, events) = run.apply(&mut self.overlay, facts, payload)?;
+        recorder.written(index, &self.overlay)?;
+        recorder.emitted(index, &active.module.description().name, &events);
+        self.overlay.commit();
+        Ok((outcome, events))
     }
 }
 

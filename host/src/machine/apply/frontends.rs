@@ -19,9 +19,9 @@ const VERSION_BYTES_MAX: usize = 128;
 const NOTE_BYTES_MAX: usize = 4 << 10;
 
 /// Error number of StarRocks for what its registry refuses.
-const REGISTRY: u16 = 1064;
+pub const REGISTRY: u16 = 1064;
 
-const FOUNDER: NodeId = NodeId(1);
+pub const FOUNDER: NodeId = NodeId(1);
 
 impl Host<'_> {
     pub fn found(
@@ -84,19 +84,8 @@ impl Host<'_> {
 
     pub fn add_frontend(&mut self, frontend: Frontend) -> Result<u64, Halt> {
         check_address(&frontend)?;
-        if self.registry.frontends.len() >= FRONTENDS_MAX {
-            let message =
-                format!("the cluster has {FRONTENDS_MAX} frontends, the most it can have");
-            return Err(refuse(message));
-        }
-        let host = &frontend.host;
-        let same_host = |other: &&Frontend| other.host.eq_ignore_ascii_case(host);
-        let colocated = self.may_colocate(host);
-        let clash = |other: &Frontend| !colocated || other.edit_log_port == frontend.edit_log_port;
-        if self.registry.frontends.values().filter(same_host).any(clash) {
-            let message = format!("FE with the same host: {host} already exists");
-            return Err(refuse_with(REGISTRY, message));
-        }
+        self.check_room(1)?;
+        self.check_free(&frontend)?;
         // Ids are never given twice, and an entry has but one LSN to give.
         let node = NodeId(self.facts.lsn.0);
         if node <= self.registry.newest_node.max(FOUNDER) {
@@ -137,6 +126,31 @@ impl Host<'_> {
         Ok(1)
     }
 
+    /// Whether so many more frontends can be registered.
+    pub fn check_room(&self, more: usize) -> Result<(), Halt> {
+        if self.registry.frontends.len() + more > FRONTENDS_MAX {
+            let message =
+                format!("the cluster has {FRONTENDS_MAX} frontends, the most it can have");
+            return Err(refuse(message));
+        }
+        Ok(())
+    }
+
+    /// Whether a frontend can be registered beside those that are.
+    pub fn check_free(&self, frontend: &Frontend) -> Result<(), Halt> {
+        if self.registry.frontends.values().any(|other| self.clash(other, frontend)) {
+            let message = format!("FE with the same host: {} already exists", frontend.host);
+            return Err(refuse_with(REGISTRY, message));
+        }
+        Ok(())
+    }
+
+    /// Whether two frontends must not both be registered.
+    pub fn clash(&self, one: &Frontend, other: &Frontend) -> bool {
+        one.host.eq_ignore_ascii_case(&other.host)
+            && (one.edit_log_port == other.edit_log_port || !self.may_colocate(&other.host))
+    }
+
     /// Several frontends on one machine would not survive its loss, so they must be wanted.
     fn may_colocate(&self, host: &str) -> bool {
         let loopback = host.eq_ignore_ascii_case("localhost")
@@ -154,14 +168,14 @@ impl Host<'_> {
         self.put(keys::CLUSTER, row);
     }
 
-    fn register(&mut self, node: NodeId, mut frontend: Frontend) {
+    pub fn register(&mut self, node: NodeId, mut frontend: Frontend) {
         frontend.registered_us = self.facts.time_us;
         self.registry.newest_node = node;
         self.put(keys::NEWEST_NODE, rows::pack(|out| node.encode(out)));
         self.put_frontend(node, frontend);
     }
 
-    fn put_frontend(&mut self, node: NodeId, frontend: Frontend) {
+    pub fn put_frontend(&mut self, node: NodeId, frontend: Frontend) {
         self.put(keys::frontend(node), rows::pack(|out| frontend.encode(out)));
         self.registry.frontends.insert(node, frontend);
     }
@@ -174,7 +188,7 @@ pub fn is_address(frontend: &Frontend) -> bool {
     !host.is_empty() && host.len() <= HOST_BYTES_MAX && printable && frontend.edit_log_port != 0
 }
 
-fn check_address(frontend: &Frontend) -> Result<(), Halt> {
+pub fn check_address(frontend: &Frontend) -> Result<(), Halt> {
     if !is_address(frontend) {
         return Err(refuse_with(REGISTRY, "frontend host or port is wrong!"));
     }

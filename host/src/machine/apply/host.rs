@@ -7,7 +7,7 @@ use quorate_wire::{Failure, Reply};
 use crate::machine::modules::Modules;
 use crate::machine::registry::Registry;
 use crate::runtime::{Facts, Fault, Overlay};
-use crate::types::{HostCommand, Outcome, ViewError};
+use crate::types::{HostCommand, NodeId, Outcome, ViewError};
 
 /// The tables, where their rows are written, and the facts of the command.
 pub struct Host<'a> {
@@ -15,6 +15,8 @@ pub struct Host<'a> {
     pub overlay: &'a mut Overlay,
     pub modules: &'a Modules,
     pub facts: &'a Facts,
+    /// Whoever led when the command was appended.
+    pub leader: NodeId,
 }
 
 /// Why a command did not take place.
@@ -52,6 +54,7 @@ impl Host<'_> {
             HostCommand::Recover { cluster, generation, frontend, note } => {
                 self.recover(cluster, generation, frontend, note)
             }
+            HostCommand::Alter(alteration) => self.alter(alteration),
         };
         outcome(ended)
     }

@@ -108,8 +108,12 @@ fn a_frontend_tells_its_ports_and_is_dropped() {
 fn settings_are_checked() {
     let mut registry = Registry::founded();
     let set = |key: &str, value: &str| HostCommand::Set { key: key.into(), value: value.into() };
-    let [name, value, first, same] =
-        registry.run([set("Bad name", "1"), set("allow_colocated", "1"), set("a", "1"), set("a", "1")]);
+    let [name, value, first, same] = registry.run([
+        set("Bad name", "1"),
+        set("allow_colocated", "1"),
+        set("a", "1"),
+        set("a", "1"),
+    ]);
     assert_eq!(refusal(&name), "unknown setting 'Bad name'");
     assert!(refusal(&value).contains("allow_colocated"));
     assert_eq!((affected(&first), affected(&same)), (1, 0));

@@ -41,9 +41,12 @@ fn chunks_come_in_order_and_may_come_twice() {
     let refused = cluster.chunk(digest, 1, bytes.clone());
     assert_eq!(refusal(&refused), "chunk 0 of the module comes next, not 1");
     assert_eq!(affected(&cluster.chunk(digest, 0, bytes.clone())), 1);
-    assert_eq!(affected(&cluster.chunk(digest, 0, bytes)), 0);
-    let other = cluster.chunk(digest, 0, Bytes::from_static(b"other"));
-    assert_eq!(refusal(&other), "chunk 1 of the module comes next, not 0");
+    assert_eq!(affected(&cluster.chunk(digest, 0, bytes.clone())), 0);
+    assert_eq!(affected(&cluster.chunk(digest, 1, bytes)), 1);
+    // A first chunk with other content begins the file again.
+    assert_eq!(affected(&cluster.chunk(digest, 0, Bytes::from_static(b"other"))), 1);
+    let late = cluster.chunk(digest, 2, Bytes::from_static(b"x"));
+    assert_eq!(refusal(&late), "chunk 1 of the module comes next, not 2");
 }
 
 #[test]
@@ -102,10 +105,10 @@ fn a_name_and_version_stand_for_one_file() {
 #[test]
 fn a_description_that_cannot_be_read_or_names_nothing_is_refused() {
     let mut cluster = Cluster::new();
-    for (description, text) in [(Bytes::new(), "the module's description"), (
-        describe("m", "", 1, &[]),
-        "'' cannot be a module's version",
-    )] {
+    for (description, text) in [
+        (Bytes::new(), "the module's description"),
+        (describe("m", "", 1, &[]), "'' cannot be a module's version"),
+    ] {
         let guest = Guest::described(Bytes::from_static(b"x"), description);
         let mut last = None;
         for command in guest.install() {

@@ -24,7 +24,8 @@ enum Step {
 }
 
 /// Puts, deletes one or many, counts in memory, emits, tells LSN and seed, refuses, traps.
-const LETTERS: &[&str] = &["pa", "pb", "pc", "da", "db", "Dac", "n", "ee", "c", "a", "f", "t", "Pa", "F"];
+const LETTERS: &[&str] =
+    &["pa", "pb", "pc", "da", "db", "Dac", "n", "ee", "c", "a", "f", "t", "Pa", "F"];
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -65,7 +66,8 @@ fn log_of(guest: &Guest, steps: Vec<Vec<(bool, Step)>>) -> Log {
             sent.push(match step {
                 Step::Module(letters, value) => {
                     // Only what is put is followed by a value.
-                    let value = if letters.starts_with('p') { value.to_string() } else { "".into() };
+                    let value =
+                        if letters.starts_with('p') { value.to_string() } else { "".into() };
                     client.module(guest.digest(), format!("{letters}{value}"))
                 }
                 Step::Repeat(ago) => match sent.len().checked_sub(usize::from(ago)) {
@@ -148,11 +150,16 @@ proptest! {
 #[test]
 fn both_kinds_of_storage_come_to_the_same_state() {
     let runtime = runtime();
-    let step = |number: u8| (number % 3 == 0, match number % 5 {
-        0 => Step::Repeat(3),
-        1 => Step::AddFrontend(number % 4 + 2),
-        _ => Step::Module(LETTERS[usize::from(number) % LETTERS.len()], number),
-    });
+    let step = |number: u8| {
+        (
+            number % 3 == 0,
+            match number % 5 {
+                0 => Step::Repeat(3),
+                1 => Step::AddFrontend(number % 4 + 2),
+                _ => Step::Module(LETTERS[usize::from(number) % LETTERS.len()], number),
+            },
+        )
+    };
     let steps = (0..40u8).map(|entry| (0..entry % 7).map(|at| step(entry * 5 + at)).collect());
     let log = log_of(&Guest::first(), steps.collect());
     let cuts = [(3, None), (1, Some(0)), (5, None)];

@@ -173,12 +173,12 @@ impl Guest {
         Self::described(wat::parse_str(source).unwrap().into(), description)
     }
 
-    /// A module of this repository, as `cargo run -p xtask -- modules` builds it.
+    /// A module of this repository, `name-version.wasm`, built from its source.
     pub fn built(runtime: &Runtime, file: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/modules").join(file);
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| {
-            panic!("{}: {error}; run `cargo run -p xtask -- modules`", path.display())
-        });
+        let (name, version) = file.strip_suffix(".wasm").unwrap().split_once('-').unwrap();
+        let (module, dir) = (xtask::Module::find(name, version).unwrap(), TempDir::new().unwrap());
+        let path = xtask::build_module(&module, dir.path()).unwrap();
+        let bytes = std::fs::read(path).unwrap();
         let description = runtime.load(&bytes).unwrap().packed_description().clone();
         Self::described(bytes.into(), description)
     }

@@ -89,37 +89,76 @@ impl Remote {
     }
 }
 
-/// All peers that were called so far. One whose address changed gets new connections.
+/// All peers that were called so far, and where each is. One whose address changed gets new
+/// connections.
 pub(in crate::raft) struct Peers {
     dial: Arc<dyn Dial>,
     fence: Arc<Fence>,
-    remotes: Mutex<BTreeMap<NodeId, Arc<Remote>>>,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    remotes: BTreeMap<NodeId, Arc<Remote>>,
+    /// Addresses of the newest membership.
+    addresses: BTreeMap<NodeId, String>,
+    /// Where a member said that it is, instead of which address. Holds until the membership has
+    /// another one. A wrong one can do no harm: every call names whom it is for.
+    moved: BTreeMap<NodeId, Moved>,
+}
+
+struct Moved {
+    from: String,
+    to: String,
+}
+
+impl Book {
+    /// Where a peer is that was at `given` when the caller looked.
+    fn address<'a>(&'a self, node: NodeId, given: &'a str) -> &'a str {
+        let known = self.addresses.get(&node).map_or(given, String::as_str);
+        let moved = self.moved.get(&node).filter(|moved| moved.from == known);
+        moved.map_or(known, |moved| &moved.to)
+    }
 }
 
 impl Peers {
     pub fn new(dial: Arc<dyn Dial>, fence: Arc<Fence>) -> Self {
-        Self { dial, fence, remotes: Mutex::new(BTreeMap::new()) }
+        Self { dial, fence, book: Mutex::default() }
     }
 
-    /// The peer with this id at this address.
+    /// The peer with this id. `address` is where it was when the caller learnt of it; a newer one
+    /// that is known here counts.
     ///
     /// # Errors
     /// When the address is not `host:port`.
     pub fn get(&self, node: NodeId, address: &str) -> Result<Arc<Remote>, String> {
-        let mut remotes = self.remotes.lock();
-        if let Some(remote) = remotes.get(&node).filter(|remote| remote.address == address) {
+        let mut book = self.book.lock();
+        let address = book.address(node, address).to_owned();
+        if let Some(remote) = book.remotes.get(&node).filter(|remote| remote.address == address) {
             return Ok(remote.clone());
         }
-        let remote = Remote::new(&*self.dial, node, address, self.fence.stamp(node))
+        let remote = Remote::new(&*self.dial, node, &address, self.fence.stamp(node))
             .map_err(|error| format!("frontend {node}: address '{address}': {error}"))?;
         let remote = Arc::new(remote);
-        remotes.insert(node, remote.clone());
+        book.remotes.insert(node, remote.clone());
         Ok(remote)
     }
 
-    /// Forgets the peers that are not among these.
-    pub fn retain(&self, keep: impl Fn(NodeId) -> bool) {
-        self.remotes.lock().retain(|node, _| keep(*node));
+    /// Takes the addresses of a new membership, and forgets the peers that are not in it.
+    pub fn keep(&self, addresses: BTreeMap<NodeId, String>) {
+        let mut book = self.book.lock();
+        let Book { remotes, moved, .. } = &mut *book;
+        remotes.retain(|node, _| addresses.contains_key(node));
+        moved.retain(|node, moved| addresses.get(node) == Some(&moved.from));
+        book.addresses = addresses;
+    }
+
+    /// Calls a member at another address than the membership's, until that has a new one.
+    pub fn redirect(&self, node: NodeId, to: String) {
+        let mut book = self.book.lock();
+        if let Some(from) = book.addresses.get(&node).cloned() {
+            book.moved.insert(node, Moved { from, to });
+        }
     }
 }
 

@@ -108,6 +108,34 @@ impl Node {
         Ok(())
     }
 
+    /// Takes their votes from frontends; they go on receiving the log. Neither the leader nor the
+    /// last voter can be among them.
+    ///
+    /// # Errors
+    /// See [`MemberError`].
+    pub async fn demote(&self, ids: BTreeSet<NodeId>) -> Result<(), MemberError> {
+        if ids.contains(&self.id) && self.leadership.borrow().is_leader {
+            let reason = "the leader keeps its vote; transfer leadership first";
+            return Err(MemberError::Refused(reason.to_owned()));
+        }
+        self.raft.change_membership(ChangeMembers::RemoveVoters(ids), true).await?;
+        Ok(())
+    }
+
+    /// Changes where members are reached. Safe because a call that comes to another frontend is
+    /// refused there: openraft alone could not tell, and might count its vote.
+    ///
+    /// # Errors
+    /// See [`MemberError`].
+    pub async fn set_addresses(
+        &self,
+        addresses: BTreeMap<NodeId, String>,
+    ) -> Result<(), MemberError> {
+        let peers = addresses.into_iter().map(|(node, address)| (node, Peer { address }));
+        self.raft.change_membership(ChangeMembers::SetNodes(peers.collect()), true).await?;
+        Ok(())
+    }
+
     /// Takes a frontend out of the membership, voter or learner. The leader cannot be removed.
     ///
     /// # Errors

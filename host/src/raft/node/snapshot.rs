@@ -1,5 +1,6 @@
 //! Snapshots of this frontend's state, and the log that they make dispensable.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
@@ -24,8 +25,12 @@ impl Node {
     /// When one is being made, nothing was ever applied, the disk fails, or consensus has stopped.
     pub async fn take_snapshot(&self) -> Result<Lsn, SnapshotError> {
         let created_us = (self.stamp)().time_us;
+        let before = self.snapshots.newest().map(|newest| newest.manifest().last);
         let built = blocking(&self.snapshots, move |snapshots| snapshots.build(created_us)).await?;
         let last = built.manifest().last;
+        if before != Some(last) {
+            self.snapshots_made.fetch_add(1, Ordering::Relaxed);
+        }
         // openraft finds it there, and purges nothing that is in no snapshot.
         let mut looks = interval(NOTE_PAUSE);
         let noted = async {

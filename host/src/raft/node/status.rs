@@ -9,7 +9,7 @@ use crate::raft::leadership::Leadership;
 use crate::types::{LogId, Lsn, NodeId, TypeConfig};
 
 /// Where a frontend stands, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeStatus {
     /// Its id.
     pub id: NodeId,
@@ -29,6 +29,10 @@ pub struct NodeStatus {
     pub voters: BTreeSet<NodeId>,
     /// Who receives the log without voting.
     pub learners: BTreeSet<NodeId>,
+    /// Where each member is reached.
+    pub addresses: BTreeMap<NodeId, String>,
+    /// The entry that set the membership; it may not be committed yet.
+    pub membership_lsn: Option<Lsn>,
     /// On a leader: the last entry that each member is known to have.
     pub matched: BTreeMap<NodeId, Option<Lsn>>,
     /// On a leader: how long ago it last heard from each member.
@@ -49,6 +53,12 @@ pub struct NodeStatus {
     pub purged_lsn: Option<Lsn>,
     /// Bytes of snapshots that it received since it started.
     pub snapshot_bytes_received: u64,
+    /// Of the snapshot that it is receiving: bytes held, and bytes of all of it.
+    pub snapshot_incoming: Option<(u64, u64)>,
+    /// Snapshots that it made since it started.
+    pub snapshots_made: u64,
+    /// Snapshots that it sent since it started.
+    pub snapshots_sent: u64,
 }
 
 impl NodeStatus {
@@ -57,6 +67,7 @@ impl NodeStatus {
         let lsn = |id: LogId| Lsn(id.index);
         let matched = metrics.replication.iter().flatten();
         let heard = metrics.heartbeat.iter().flatten();
+        let members = metrics.membership_config.membership().nodes();
         let configs = metrics.membership_config.membership().get_joint_config();
         Self {
             id: metrics.id,
@@ -68,6 +79,8 @@ impl NodeStatus {
             applied_lsn: metrics.last_applied.map(lsn),
             voters: known.voters,
             learners: known.learners,
+            addresses: members.map(|(node, peer)| (*node, peer.address.clone())).collect(),
+            membership_lsn: metrics.membership_config.log_id().map(lsn),
             matched: matched.map(|(node, id)| (*node, id.map(lsn))).collect(),
             heard: heard.filter_map(|(id, at)| Some((*id, at.as_ref()?.elapsed()))).collect(),
             is_joint: configs.len() > 1,
@@ -78,6 +91,9 @@ impl NodeStatus {
             snapshot_lsn: metrics.snapshot.map(lsn),
             purged_lsn: metrics.purged.map(lsn),
             snapshot_bytes_received: 0,
+            snapshot_incoming: None,
+            snapshots_made: 0,
+            snapshots_sent: 0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Watches openraft and the apply thread, tells the rest of the frontend, and keeps a frontend that
 //! cannot apply from leading.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(super) struct Watch {
     pub stall: watch::Receiver<Stall>,
     pub peers: Arc<Peers>,
     pub publish: watch::Sender<Leadership>,
+    /// Where the members are, as last told to `peers`.
+    pub addresses: BTreeMap<NodeId, String>,
 }
 
 impl Watch {
@@ -30,7 +33,16 @@ impl Watch {
         let mut alive = true;
         while alive {
             let stalled = self.stall.borrow_and_update().clone();
-            let now = Leadership::of(&server.borrow_and_update(), stalled);
+            let (now, addresses) = {
+                let server = server.borrow_and_update();
+                let members = server.membership_config.membership().nodes();
+                let addresses = members.map(|(node, peer)| (*node, peer.address.clone()));
+                (Leadership::of(&server, stalled), addresses.collect::<BTreeMap<_, _>>())
+            };
+            if addresses != self.addresses {
+                self.peers.keep(addresses.clone());
+                self.addresses = addresses;
+            }
             self.act(&now).await;
             self.publish.send_if_modified(|known| {
                 let modified = *known != now;
@@ -65,9 +77,6 @@ impl Watch {
         {
             tracing::warn!(%to, "handing over: this frontend cannot apply");
             self.raft.trigger().transfer_leader(to).await.ok();
-        }
-        if known.voters != now.voters || known.learners != now.learners {
-            self.peers.retain(|node| now.voters.contains(&node) || now.learners.contains(&node));
         }
     }
 

@@ -46,6 +46,8 @@ struct Shared {
     current: Mutex<CancellationToken>,
     /// Bytes of chunks that arrived since start.
     bytes: AtomicU64,
+    /// Bytes held and of all, of the transfer that runs.
+    progress: Mutex<Option<(u64, u64)>>,
 }
 
 type Parts = Streaming<SnapshotPart>;
@@ -58,12 +60,18 @@ impl Receiver {
         identity: (ClusterId, Generation),
     ) -> Self {
         let (current, bytes) = (Mutex::default(), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { raft, snapshots, identity, current, bytes }) }
+        let progress = Mutex::default();
+        Self { shared: Arc::new(Shared { raft, snapshots, identity, current, bytes, progress }) }
     }
 
     /// How many bytes arrived since start.
     pub fn bytes(&self) -> u64 {
         self.shared.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Of the snapshot that is arriving: the bytes that are held, and those of all of it.
+    pub fn progress(&self) -> Option<(u64, u64)> {
+        *self.shared.progress.lock()
     }
 
     /// Serves a transfer.
@@ -89,6 +97,15 @@ impl Receiver {
     }
 }
 
+/// A transfer has ended, however.
+struct Done<'a>(&'a Mutex<Option<(u64, u64)>>);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() = None;
+    }
+}
+
 impl Shared {
     async fn receive(
         &self,
@@ -108,6 +125,9 @@ impl Shared {
         }
         tracing::info!(snapshot = manifest.name(), bytes = manifest.size(), "receiving a snapshot");
         let mut incoming = self.begin(manifest.clone()).await?;
+        let held = incoming.held().iter().sum();
+        *self.progress.lock() = Some((held, manifest.size()));
+        let _done = Done(&self.progress);
         let held = SnapshotHeld { bytes: incoming.held().to_vec() };
         let reply = SnapshotReply { reply: Some(Reply::Held(held)) };
         let gone = |_| Status::cancelled("the sender is gone");
@@ -120,8 +140,12 @@ impl Shared {
             if known > vote {
                 return Ok(known);
             }
-            self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            let length = bytes.len() as u64;
+            self.bytes.fetch_add(length, Ordering::Relaxed);
             incoming = self.write(incoming, file, offset, bytes).await?;
+            if let Some((held, _)) = &mut *self.progress.lock() {
+                *held += length;
+            }
         }
         let received = blocking(&self.snapshots, |_| incoming.finish()).await.map_err(refused)?;
         if let Some(answer) = self.answer(&vote, &manifest)? {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openraft::errors::{NetworkError, ReplicationClosed, StreamingError, Unreachable};
@@ -31,14 +32,30 @@ type Response = SnapshotResponse<TypeConfig>;
 pub(in crate::raft) struct Transfer {
     pub snapshots: Arc<dyn Snapshots>,
     turns: Arc<Semaphore>,
-    bytes_per_second: u64,
+    bytes_per_second: Arc<AtomicU64>,
+    sent: Arc<AtomicU64>,
 }
 
 impl Transfer {
     /// `bytes_per_second` holds for each transfer; less than [`RATE_MIN`] counts as that.
     pub fn new(snapshots: Arc<dyn Snapshots>, bytes_per_second: u64) -> Self {
         let turns = Arc::new(Semaphore::new(TRANSFERS_MAX));
-        Self { snapshots, turns, bytes_per_second: bytes_per_second.max(RATE_MIN) }
+        let rate = Arc::new(AtomicU64::new(bytes_per_second));
+        Self { snapshots, turns, bytes_per_second: rate, sent: Arc::default() }
+    }
+
+    /// Changes the rate, also of the transfers that run.
+    pub fn set_rate(&self, bytes_per_second: u64) {
+        self.bytes_per_second.store(bytes_per_second, Ordering::Relaxed);
+    }
+
+    /// How many snapshots were sent to their end.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn rate(&self) -> u64 {
+        self.bytes_per_second.load(Ordering::Relaxed).max(RATE_MIN)
     }
 }
 
@@ -80,8 +97,7 @@ async fn run(
         Reply::Vote(vote) => return voted(vote),
     };
     held.resize(snapshot.manifest().files.len(), 0);
-    let pace = Pace { since: Instant::now(), bytes_per_second: transfer.bytes_per_second };
-    let mut sent = 0;
+    let mut pace = Pace { due: Instant::now() };
     for (number, file) in snapshot.manifest().files.iter().enumerate() {
         let mut offset = held[number];
         while offset < file.size {
@@ -103,26 +119,29 @@ async fn run(
                 Ok(Err(_)) => return ending(&mut replies).await,
                 Err(_elapsed) => return Err(stuck()),
             }
-            (offset, sent) = (offset + length, sent + length);
-            sleep_until(pace.due(sent)).await;
+            offset += length;
+            sleep_until(pace.after(length, transfer.rate())).await;
         }
     }
     drop(parts);
-    ending(&mut replies).await
+    let ended = ending(&mut replies).await;
+    if ended.is_ok() {
+        transfer.sent.fetch_add(1, Ordering::Relaxed);
+    }
+    ended
 }
 
 /// How fast it goes.
 struct Pace {
-    since: Instant,
-    bytes_per_second: u64,
+    due: Instant,
 }
 
 impl Pace {
-    /// When so many bytes may have been sent.
-    fn due(&self, bytes: u64) -> Instant {
-        let rate = self.bytes_per_second;
-        let rest = (bytes % rate).saturating_mul(1000) / rate;
-        self.since + Duration::from_secs(bytes / rate) + Duration::from_millis(rest)
+    /// When to go on after so many more bytes.
+    fn after(&mut self, bytes: u64, bytes_per_second: u64) -> Instant {
+        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(bytes_per_second);
+        self.due += Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        self.due
     }
 }
 
@@ -187,12 +206,13 @@ mod tests {
 
     #[test]
     fn a_transfer_is_not_faster_than_it_may_be() {
-        let since = Instant::now();
-        let pace = Pace { since, bytes_per_second: 1000 };
-        for (bytes, milliseconds) in [(0, 0), (1, 1), (500, 500), (2500, 2500)] {
-            assert_eq!(pace.due(bytes), since + Duration::from_millis(milliseconds));
+        let (since, ms) = (Instant::now(), Duration::from_millis);
+        let mut pace = Pace { due: since };
+        for (bytes, milliseconds) in [(0, 0), (1, 1), (499, 500), (2000, 2500)] {
+            assert_eq!(pace.after(bytes, 1000), since + ms(milliseconds));
         }
-        let slowest = Pace { since, bytes_per_second: 1 };
-        assert_eq!(slowest.due(3), since + Duration::from_secs(3));
+        assert_eq!(pace.after(1000, 500), since + ms(4500), "a change holds from then on");
+        let mut slowest = Pace { due: since };
+        assert_eq!(slowest.after(3, 1), since + Duration::from_secs(3));
     }
 }

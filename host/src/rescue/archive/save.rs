@@ -126,7 +126,7 @@ impl Saving {
     /// # Errors
     /// When the snapshot or the log cannot be read, or the log was purged meanwhile. The archive is
     /// then useless.
-    pub fn next(&mut self) -> Result<Option<Bytes>, RescueError> {
+    pub fn next_part(&mut self) -> Result<Option<Bytes>, RescueError> {
         loop {
             match self.step {
                 Step::Header => {

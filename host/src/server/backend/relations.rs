@@ -9,7 +9,7 @@ use quorate_wire::{
 
 use super::blocking;
 use super::lifecycle::{history, modules, unreadable};
-use crate::cluster::{Cluster, wall_clock_us};
+use crate::cluster::Cluster;
 use crate::machine::MachineView;
 use crate::query::{Page, Relations};
 use crate::types::{Rejection, format_time};
@@ -40,7 +40,7 @@ impl Snapshot {
             let state = view.clone();
             let stored = move || Ok((history(&state)?, recoveries(&state)?));
             let (history, recoveries) = blocking(stored).await?;
-            host.push(("frontends", cluster.frontends(wall_clock_us()).await));
+            host.push(("frontends", cluster.frontends().await));
             host.push(("modules", modules(&view)));
             host.push(("module_history", history));
             host.push(("recoveries", recoveries));

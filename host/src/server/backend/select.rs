@@ -22,7 +22,7 @@ impl Services {
         let snapshot = self.snapshot(&context, &sql).await?;
         let limits = query::Limits {
             deadline: context.deadline.into_std(),
-            memory_bytes: self.query_bytes_max,
+            memory_bytes: self.cluster.config().get().query_mem_limit,
             rows_max: ROWS_MAX,
         };
         let lsn = snapshot.lsn();

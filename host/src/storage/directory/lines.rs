@@ -18,6 +18,11 @@ impl Lines {
         self.0.get(key).map(String::as_str)
     }
 
+    /// All of them, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// Reads what [`Display`](fmt::Display) printed. The error says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let last = format!("{CHECKSUM}=");
@@ -31,6 +36,12 @@ impl Lines {
             Ok((key.to_owned(), value.to_owned()))
         };
         body.lines().map(pair).collect::<Result<_, String>>().map(Self)
+    }
+}
+
+impl FromIterator<(String, String)> for Lines {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Group {
     pub through: u64,
     /// Room in the queue that it gives back.
     pub bytes: usize,
+    /// How many entries it adds.
+    pub entries: usize,
     /// The lowest last entry that a truncation in it leaves, if there is one.
     pub lowest: Option<Option<LogId>>,
     /// What is durable once the group is.
@@ -97,6 +99,7 @@ impl Group {
             sync: false,
             through: 0,
             bytes: 0,
+            entries: 0,
             lowest: None,
             durable,
             completions: Vec::new(),
@@ -105,6 +108,7 @@ impl Group {
             group.sync |= queued.operation.syncs();
             group.through = queued.number;
             group.bytes += queued.bytes;
+            group.entries += queued.operation.entries();
             group.completions.extend(queued.completion);
             group.add(queued.operation);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::types::{Entry, LogId, Vote};
 
@@ -25,6 +25,21 @@ pub(super) enum Phase {
     Abandoned,
 }
 
+/// What was written to a log since it was opened, for monitoring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Groups.
+    pub groups: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// About how many bytes the entries have.
+    pub bytes: u64,
+    /// How long writing and syncing took, of all groups together.
+    pub time: Duration,
+    /// Operations that wait to be written now.
+    pub queued: usize,
+}
+
 /// Guarded by the log's one lock, which is never held while a disk is touched.
 pub(super) struct State {
     location: String,
@@ -35,6 +50,8 @@ pub(super) struct State {
     pub unreadable: Option<LogError>,
     /// When the writer began with the group that it is busy with.
     pub writing_since: Option<Instant>,
+    /// What was written since the log was opened.
+    pub written: Written,
     pub queue: VecDeque<Queued>,
     /// How many in the queue should make the writer run.
     pub waking: usize,
@@ -109,6 +126,7 @@ impl State {
             stopped: None,
             unreadable: None,
             writing_since: None,
+            written: Written::default(),
             queue: VecDeque::new(),
             waking: 0,
             asked: 0,

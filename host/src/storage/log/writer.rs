@@ -85,7 +85,9 @@ impl LogWriter {
         if let Some(last) = group.lowest {
             self.fence.lower(device, last)?;
         }
+        let began = Instant::now();
         device.write(group.changes, group.sync)?;
+        let took = began.elapsed();
         if group.durable.last != self.written.last {
             crash_point("log-synced");
         }
@@ -98,6 +100,10 @@ impl LogWriter {
         self.unsynced = !group.sync && (self.unsynced || moved);
         let mut state = self.shared.state.lock();
         state.writing_since = None;
+        state.written.groups += 1;
+        state.written.entries += group.entries as u64;
+        state.written.bytes += group.bytes as u64;
+        state.written.time += took;
         if group.sync {
             state.durable = group.through;
             state.durable_last = group.durable.last;

@@ -185,6 +185,10 @@ impl StateStore for Generations {
         self.current.load().state.commit(writes)
     }
 
+    fn remove(&self, low: &[u8], high: &[u8]) -> Result<(), StateError> {
+        self.with_current(|state| state.remove(low, high))
+    }
+
     fn flush(&self) -> Result<(), StateError> {
         self.with_current(StateStore::flush)
     }

@@ -179,6 +179,18 @@ impl StateStore for RocksState {
         result
     }
 
+    /// One tombstone, however many pairs there are.
+    fn remove(&self, low: &[u8], high: &[u8]) -> Result<(), StateError> {
+        if low >= high {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::default();
+        batch.delete_range(low, high);
+        let result = self.db().write(batch).map_err(|e| self.failed(&e));
+        *self.view.lock() = None;
+        result
+    }
+
     fn flush(&self) -> Result<(), StateError> {
         self.db().flush().map_err(|e| self.failed(&e))
     }

@@ -1,0 +1,148 @@
+//! Commands of the host, told as JSON for people and tools that watch a cluster.
+
+use quorate_wire::Description;
+use serde_json::{Map, Value, json};
+
+use crate::machine::registry::Registry;
+use crate::types::{Frontend, HostCommand, Lsn, Membership, NodeId, Outcome};
+
+/// Longest text of a command that has no words of its own here; the rest is cut.
+const OTHER_BYTES_MAX: usize = 1 << 10;
+
+/// A command as it will be told.
+pub struct Told {
+    name: String,
+    details: Map<String, Value>,
+}
+
+impl Told {
+    /// Name and details, with the reason if it was refused: an activation is also told then.
+    pub fn ended(mut self, outcome: &Outcome) -> (String, String) {
+        if let Outcome::Refused(failure) = outcome {
+            self.details.insert("refused".to_owned(), failure.message.clone().into());
+        }
+        (self.name, Value::Object(self.details).to_string())
+    }
+}
+
+/// Tells a command, before it runs at `lsn`.
+pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
+    #[allow(unreachable_patterns, reason = "a new command is told by its debug form at first")]
+    let (name, details) = match command {
+        HostCommand::Found { cluster, generation, frontend } => (
+            "found",
+            json!({ "cluster": cluster.0, "generation": generation.0, "frontend": told(1, frontend) }),
+        ),
+        HostCommand::AddFrontend(frontend) => {
+            ("add_frontend", json!({ "frontend": told(lsn.0, frontend) }))
+        }
+        HostCommand::DropFrontend(node) => {
+            ("drop_frontend", json!({ "frontend": known(*node, registry) }))
+        }
+        HostCommand::AnnounceFrontend { node, ports, version } => (
+            "announce_frontend",
+            json!({
+                "frontend": known(*node, registry), "version": version,
+                "query_port": ports.query, "rpc_port": ports.rpc, "http_port": ports.http,
+            }),
+        ),
+        HostCommand::PutModuleChunk { digest, index, bytes } => (
+            "put_module_chunk",
+            json!({ "digest": digest.to_string(), "index": index, "size_bytes": bytes.len() }),
+        ),
+        HostCommand::InstallModule(manifest) => {
+            let description = Description::unpack(&manifest.description).ok();
+            let description = description.as_ref();
+            (
+                "install_module",
+                json!({
+                    "digest": manifest.digest.to_string(), "size_bytes": manifest.size_bytes,
+                    "name": description.map(|module| &module.name),
+                    "version": description.map(|module| &module.version),
+                }),
+            )
+        }
+        HostCommand::AcknowledgeModule { node, digest, refusal } => (
+            "acknowledge_module",
+            json!({
+                "frontend": known(*node, registry), "digest": digest.to_string(),
+                "refusal": refusal,
+            }),
+        ),
+        HostCommand::ActivateModule { digest, expected, force } => (
+            "activate_module",
+            json!({
+                "digest": digest.to_string(), "from": expected.map(|module| module.to_string()),
+                "force": force,
+            }),
+        ),
+        HostCommand::Set { key, value } => ("set", json!({ "name": key, "value": value })),
+        HostCommand::Recover { cluster, generation, frontend, note } => (
+            "recover",
+            json!({
+                "cluster": cluster.0, "generation": generation.0,
+                "frontend": told(lsn.0, frontend), "note": note,
+            }),
+        ),
+        other => return tell_other(other),
+    };
+    Told { name: name.to_owned(), details: object(details) }
+}
+
+/// Voters and learners, by node id, with their addresses.
+pub fn membership(membership: &Membership) -> String {
+    let configs = membership.get_joint_config().iter();
+    let configs: Vec<Vec<u64>> =
+        configs.map(|config| config.iter().map(|node| node.0).collect()).collect();
+    let nodes = membership.nodes().map(|(node, peer)| (node.to_string(), peer.address.as_str()));
+    let nodes: Map<String, Value> = nodes.map(|(node, at)| (node, at.into())).collect();
+    json!({ "voters": configs, "nodes": nodes }).to_string()
+}
+
+fn told(node: u64, frontend: &Frontend) -> Value {
+    json!({ "node": node, "address": frontend.address(), "role": frontend.kind.name() })
+}
+
+fn known(node: NodeId, registry: &Registry) -> Value {
+    let frontend = registry.frontends.get(&node);
+    frontend.map_or_else(|| json!({ "node": node.0 }), |frontend| told(node.0, frontend))
+}
+
+fn tell_other(command: &HostCommand) -> Told {
+    let text = format!("{command:?}");
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    let mut name = String::new();
+    for letter in text[..end].chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    let text = &text[..text.floor_char_boundary(OTHER_BYTES_MAX)];
+    Told { name, details: object(json!({ "command": text })) }
+}
+
+fn object(details: Value) -> Map<String, Value> {
+    match details {
+        Value::Object(details) => details,
+        other => Map::from_iter([("value".to_owned(), other)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_without_words_of_its_own_is_told_by_its_name() {
+        let command = HostCommand::AnnounceFrontend {
+            node: NodeId(3),
+            ports: Default::default(),
+            version: "1".repeat(2 * OTHER_BYTES_MAX),
+        };
+        let Told { name, details } = tell_other(&command);
+        assert_eq!(name, "announce_frontend");
+        let text = details["command"].as_str().expect("it is text");
+        assert!(text.starts_with("AnnounceFrontend") && text.len() == OTHER_BYTES_MAX, "{text}");
+    }
+}

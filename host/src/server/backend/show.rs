@@ -1,0 +1,31 @@
+//! `SHOW FRONTENDS`.
+
+use std::time::Duration;
+
+use quorate_wire::{Failure, Warning};
+use tokio::time::Instant;
+
+use super::Services;
+use crate::session::{Answer, Consistency, StatementContext};
+
+/// A listing waits no longer than this for the leader.
+const CONFIRM_TIMEOUT: Duration = Duration::from_millis(1500);
+
+impl Services {
+    /// Linearizable when there is a quorum; without one, what this frontend knows, with a warning.
+    pub(super) async fn show_frontends(
+        &self,
+        mut context: StatementContext,
+    ) -> Result<Answer, Failure> {
+        context.consistency = Consistency::Linearizable;
+        context.deadline = context.deadline.min(Instant::now() + CONFIRM_TIMEOUT);
+        let confirmed = self.barrier.wait(&context).await;
+        let rows = self.cluster.frontends().await;
+        let mut answer = self.here(rows);
+        if let Err(failure) = confirmed {
+            let message = format!("may be out of date: {}", failure.message);
+            answer.reply.warnings.push(Warning { code: failure.code, message });
+        }
+        Ok(answer)
+    }
+}
