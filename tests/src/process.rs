@@ -127,6 +127,11 @@ impl Frontend {
         (self.ports[1], self.ports[2])
     }
 
+    /// Its HTTP port.
+    pub fn http_port(&self) -> u16 {
+        self.ports[3]
+    }
+
     /// Its port for other frontends.
     pub fn edit_log_port(&self) -> u16 {
         self.ports[0]
