@@ -78,11 +78,6 @@ impl Frontend {
         self.arguments.push(argument.into());
     }
 
-    /// Its HTTP port.
-    pub fn http_port(&self) -> u16 {
-        self.ports[3]
-    }
-
     /// Has it listen on other ports, from the next start on.
     ///
     /// # Panics
