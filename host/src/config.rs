@@ -68,7 +68,7 @@ pub struct Config {
     pub qe_max_connection: usize,
     /// Most memory in bytes that the rows of one SELECT may take. Default 256 MiB.
     pub query_mem_limit: usize,
-    /// What goes to the log: a `tracing` filter. Default `info,openraft=warn`.
+    /// What goes to the log: a `tracing` filter. Default `info`, of the consensus less.
     pub sys_log_level: String,
     /// Where the log is a file, `fe.log`; empty for standard error.
     pub sys_log_dir: PathBuf,

@@ -132,7 +132,7 @@ fn every_lsn_in_a_backup_is_restored_exactly_and_the_rest_is_refused() {
         let told = restore(&file, &target, *lsn);
         assert!(told.contains(&format!("the state at LSN {lsn} has digest {digest}")), "{told}");
     }
-    refused(&["verify", text(&full)], "is in use by process");
+    refused(&["verify", text(&full)], "is in use: Frontend running as process");
     cluster.frontends[0].stop();
     assert!(ok(&["verify", text(&full)]).contains("is intact"));
 }

@@ -23,12 +23,6 @@ fn stat(process: u32) -> Option<(String, u32, u32)> {
     Some((state, parent, fields.nth(1)?.parse().ok()?))
 }
 
-fn wait_gone(process: u32) {
-    eventually("the process is gone", LIMIT, || {
-        stat(process).is_none_or(|(state, ..)| state == "Z").then_some(())
-    });
-}
-
 fn assert_says(ended: &Ended, code: i32, text: &str) {
     assert_eq!(ended.code, Some(code), "{ended:?}");
     assert!(ended.err.contains(text) || ended.out.contains(text), "{text} in {ended:?}");
@@ -97,7 +91,7 @@ fn a_dead_daemons_pid_file_is_no_obstacle() {
     let daemon = Daemon::new(dir.path());
     let process = daemon.started(&[]);
     daemon.signal(Signal::KILL);
-    wait_gone(process);
+    eventually("the process is gone", LIMIT, || daemon.process().is_none().then_some(()));
     assert!(dir.path().join("run/fe.pid").exists());
     assert_says(&daemon.stop(&[]), 0, "no frontend runs");
     assert_ne!(daemon.started(&[]), process);

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use quorate_tests::{Ended, Mariadb, binary, daemon, eventually};
+use quorate_tests::daemon::{Reaper, process_of};
+use quorate_tests::{Ended, Mariadb, binary, eventually};
 use tempfile::TempDir;
 
 const GUIDE: &str = include_str!("../../docs/deploy-ha.md");
@@ -49,6 +50,8 @@ fn blocks() -> Vec<Block> {
 
 /// The guide's machines, on this one.
 struct Site {
+    /// Before the folder goes.
+    _reaper: Reaper,
     dir: TempDir,
     /// In the place of [`NETWORK`].
     network: String,
@@ -61,7 +64,8 @@ impl Site {
         // Tests at one time differ in their process or in their number.
         let process = std::process::id();
         let network = format!("127.{}.{}.", 1 + process % 250, 10 * number + process / 250 % 10);
-        Self { dir, network }
+        let meta_dirs = MACHINES.map(|machine| dir.path().join(machine).join("meta"));
+        Self { _reaper: Reaper::new(&meta_dirs), dir, network }
     }
 
     fn folder(&self, machine: &str) -> PathBuf {
@@ -122,6 +126,8 @@ impl Site {
                         let conf = self.folder(machine).join("conf/fe.conf");
                         let mut text = std::fs::read_to_string(&conf).expect("it was installed");
                         text.push_str(&self.here(&block.text, machine));
+                        // Tests run beside others, and a machine of the guide has its own processor.
+                        text.push_str("election_profile = wan\n");
                         std::fs::write(&conf, text).expect("a test may write files");
                     }
                 }
@@ -161,15 +167,15 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
         for machine in MACHINES {
-            if std::thread::panicking() {
-                let log = self.folder(machine).join("log/fe.log");
-                let log = std::fs::read_to_string(log).unwrap_or_default();
-                let tail: Vec<_> = log.lines().rev().take(40).collect();
-                eprintln!("--- {machine}");
-                tail.iter().rev().for_each(|line| eprintln!("{line}"));
-            }
-            daemon::kill(&self.folder(machine).join("meta"));
+            let log = self.folder(machine).join("log/fe.log");
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            let tail: Vec<_> = log.lines().rev().take(40).collect();
+            eprintln!("--- {machine}");
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
         }
     }
 }
@@ -263,12 +269,12 @@ fn observers_are_added_and_frontends_dropped_as_the_guide_says() {
     let at = second.iter().position(|block| block.text.contains("DROP")).expect("it drops");
     site.run(&second[..at]);
     let dropped = ["10.1.3.13", "10.1.3.14"].map(|machine| site.folder(machine).join("meta"));
-    assert!(dropped.iter().all(|meta| daemon::process_of(meta).is_some()), "they run");
+    assert!(dropped.iter().all(|meta| process_of(meta).is_some()), "they run");
     // What is said of the dropped ones is looked at before the guide goes on with them.
     let again = second.iter().position(|block| block.text.contains("rm -r meta")).expect("it does");
     site.run(&second[at..again]);
     eventually("dropped frontends end", LIMIT, || {
-        dropped.iter().all(|meta| daemon::process_of(meta).is_none()).then_some(())
+        dropped.iter().all(|meta| process_of(meta).is_none()).then_some(())
     });
     site.run(&second[again..]);
 }

@@ -128,3 +128,19 @@ fn a_data_directory_from_before_a_recovery_is_refused_by_a_helper_from_after_it(
     first.started(&[]);
     refused(&second.start(&["--helper", &first.address()]), "it is of generation 1");
 }
+
+#[test]
+fn the_data_directory_of_a_dropped_frontend_is_refused_when_it_was_added_anew_in_another_role() {
+    let dir = folder();
+    let first = Daemon::new(&dir.path().join("fe1"));
+    first.started(&[]);
+    let second = Daemon::new(&dir.path().join("fe2"));
+    first.mariadb().ok(&format!("ALTER SYSTEM ADD OBSERVER \"{}\"", second.address()));
+    second.started(&["--helper", &first.address()]);
+    first.mariadb().ok(&format!("ALTER SYSTEM DROP OBSERVER \"{}\"", second.address()));
+    eventually("it is told and ends", LIMIT, || second.process().is_none().then_some(()));
+    first.mariadb().ok(&format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", second.address()));
+    refused(&second.start(&["--helper", &first.address()]), "was dropped");
+    std::fs::remove_dir_all(second.meta_dir()).expect("a test may remove folders");
+    second.started(&["--helper", &first.address()]);
+}

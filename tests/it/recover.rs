@@ -70,7 +70,7 @@ fn the_wrong_directory_is_refused_and_left_as_it_was() {
     let dirs: Vec<_> = cluster.frontends.iter().map(Frontend::meta_dir).collect();
     let temporary = tempfile::tempdir().expect("a test may create folders");
 
-    refused(&dirs[0], &[], "is in use by process");
+    refused(&dirs[0], &[], "is in use: Frontend running as process");
     refused(temporary.path(), &[], "is not a data directory");
     assert_eq!(fs::read_dir(temporary.path()).expect("it is there").count(), 0);
     refused(&temporary.path().join("absent"), &[], "is not a data directory");

@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -37,8 +38,35 @@ impl Ended {
     }
 }
 
+/// Kills the frontends that run on data directories when it is dropped, or when this process ends
+/// in any way: they are in sessions of their own, and nothing else would.
+pub struct Reaper(Child);
+
+impl Reaper {
+    /// A reaper for these data directories, which need not exist yet.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn new(meta_dirs: &[PathBuf]) -> Self {
+        // Its standard input ends when this process does. A lock that can be had is nobody's.
+        let script = "cat; for meta in \"$@\"; do [ ! -e \"$meta/lock\" ] || \
+                      flock -n \"$meta/lock\" true || kill -9 $(cat \"$meta/lock\"); done";
+        let mut sh = Command::new("sh");
+        sh.args(["-c", script, "reaper"]).args(meta_dirs).process_group(0).stdin(Stdio::piped());
+        Self(sh.spawn().expect("there is a shell"))
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
 /// A frontend in the background. Killed when dropped.
 pub struct Daemon {
+    _reaper: Reaper,
     dir: PathBuf,
     ports: [u16; 4],
     settings: Vec<String>,
@@ -62,7 +90,8 @@ impl Daemon {
             format!("query_port={query}"),
             format!("http_port={http}"),
         ];
-        Self { dir: dir.to_owned(), ports, settings }
+        let reaper = Reaper::new(&[dir.join("meta")]);
+        Self { _reaper: reaper, dir: dir.to_owned(), ports, settings }
     }
 
     /// Sets a configuration key, from the next command on.
@@ -164,19 +193,10 @@ pub fn process_of(meta_dir: &Path) -> Option<u32> {
     quorate::server::user(meta_dir).expect("the lock can be read")
 }
 
-/// `kill -9` for the process that has a data directory open, if one has.
-pub fn kill(meta_dir: &Path) {
-    let process = process_of(meta_dir).and_then(|process| i32::try_from(process).ok());
-    if let Some(pid) = process.and_then(Pid::from_raw) {
-        let _ = kill_process(pid, Signal::KILL);
-    }
-}
-
 impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- {}\n{}", self.dir.display(), self.log());
         }
-        kill(&self.meta_dir());
     }
 }

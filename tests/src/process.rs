@@ -78,11 +78,6 @@ impl Frontend {
         self.arguments.push(argument.into());
     }
 
-    /// Its HTTP port.
-    pub fn http_port(&self) -> u16 {
-        self.ports[3]
-    }
-
     /// Has it listen on other ports, from the next start on.
     ///
     /// # Panics
@@ -125,6 +120,11 @@ impl Frontend {
     /// The ports that it binds to for gRPC and MySQL clients.
     pub fn bound(&self) -> (u16, u16) {
         (self.ports[1], self.ports[2])
+    }
+
+    /// Its HTTP port.
+    pub fn http_port(&self) -> u16 {
+        self.ports[3]
     }
 
     /// Its port for other frontends.

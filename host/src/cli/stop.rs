@@ -58,15 +58,19 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     Err(Exit::new(exit::FAILED, error))
 }
 
-/// Waits until a process has ended; nobody need have asked for its exit code.
+/// Waits until a process has ended and let go of all its files.
 async fn end_of(process: u32) {
     let stat = format!("/proc/{process}/stat");
+    let threads = format!("/proc/{process}/task");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     loop {
         looks.tick().await;
-        // `id (name) state ..`, and the name may have brackets in it.
+        // `id (name) state ..`, and the name may have brackets in it. A zombie counts as ended:
+        // nobody need have asked for its exit code. But its last thread takes the files with it.
         let Ok(stat) = std::fs::read_to_string(&stat) else { return };
-        if stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X'])) {
+        let zombie = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']));
+        let last = std::fs::read_dir(&threads).map_or(0, Iterator::count);
+        if zombie && last <= 1 {
             return;
         }
     }

@@ -72,6 +72,14 @@ pub enum JoinError {
         /// Why.
         reason: String,
     },
+    /// The frontend of the data directory was dropped.
+    #[error("helper {helper}: {reason}")]
+    Dropped {
+        /// Which.
+        helper: String,
+        /// Since when, and what to do.
+        reason: String,
+    },
     /// What the cluster answered cannot be used.
     #[error("helper {helper} answered {answer}")]
     Answer {
@@ -141,7 +149,9 @@ pub async fn join(
                     address = frontend.address()
                 )),
                 Asked::Foreign => foreign = Some(JoinError::Foreign(helper.clone())),
-                Asked::Silent(reason) => reasons.push(format!("{helper}: {reason}")),
+                Asked::Silent(reason) | Asked::Dropped(reason) => {
+                    reasons.push(format!("{helper}: {reason}"))
+                }
                 Asked::Refused(reason) => {
                     reasons.push(format!("{helper}: {reason}"));
                     let (helper, address) = (helper.clone(), frontend.address());
@@ -198,6 +208,8 @@ enum Asked {
     Unregistered,
     /// It knows better.
     Refused(String),
+    /// It knows that this frontend was dropped.
+    Dropped(String),
     /// It speaks, but another language.
     Foreign,
     Silent(String),
@@ -220,6 +232,7 @@ async fn ask(endpoint: Endpoint, mut request: JoinRequest, surroundings: &Surrou
     };
     match status.code() {
         Code::FailedPrecondition => Asked::Refused(status.message().to_owned()),
+        Code::PermissionDenied => Asked::Dropped(status.message().to_owned()),
         Code::Unimplemented => Asked::Foreign,
         // What a connection comes to that is none of gRPC; a timeout or a reset has other codes.
         Code::Internal | Code::Unknown if status.source().is_some() => Asked::Foreign,
@@ -253,6 +266,9 @@ pub async fn confirm(
             Asked::Member(_) => return Ok(()),
             Asked::Refused(reason) => {
                 return Err(JoinError::Refused { helper: helper.clone(), reason });
+            }
+            Asked::Dropped(reason) => {
+                return Err(JoinError::Dropped { helper: helper.clone(), reason });
             }
             Asked::Unregistered | Asked::Foreign | Asked::Silent(_) => {
                 tracing::warn!("helper {helper} could not be asked; it is not needed any more");

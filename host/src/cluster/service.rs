@@ -39,8 +39,7 @@ impl Service for Answering {
             http: port(request.http_port)?,
         };
         if let Some(member) = request.known {
-            confirm::compare(&self.0, &member, &request.host, edit_log_port)
-                .map_err(Status::failed_precondition)?;
+            confirm::compare(&self.0, &member, &request.host, edit_log_port)?;
             return Ok(Response::new(JoinResponse { answer: Some(Answer::Member(member)) }));
         }
         let view = self.0.machine().view();

@@ -179,7 +179,9 @@ fn own_name(
     if found.iter().any(suits) {
         return Ok(name);
     }
-    let expected = bind.map_or_else(|| listed(own), |bind| bind.to_string());
+    let outward: Vec<_> =
+        own.iter().filter(|(_, address)| !address.is_loopback()).cloned().collect();
+    let expected = bind.map_or_else(|| listed(&outward), |bind| bind.to_string());
     let message = format!(
         "host_type is FQDN, but this machine's name {name} stands for {}, not for {expected}; \
          correct DNS or /etc/hosts on every machine, or set frontend_address",

@@ -95,6 +95,11 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
     Key { name, default, help, kind: Kind::Text, reach: Reach::Start, aliases: &[] }
 }
 
+/// Without what the consensus says about each attempt to reach a frontend that is down, which is
+/// hundreds of lines in a second.
+const LOG_LEVEL: &str = "info,openraft=warn,openraft::replication=error,openraft::engine=error,\
+                         openraft::core::heartbeat=error";
+
 /// All keys, in the order of `--help`.
 pub const KEYS: &[Key] = &[
     key("meta_dir", "meta", "data directory"),
@@ -110,7 +115,7 @@ pub const KEYS: &[Key] = &[
     key("election_profile", "", "timing of elections: fast, lan or wan"),
     key("qe_max_connection", "4096", "most client sessions at once").int().running(),
     key("query_mem_limit", "268435456", "most bytes that one SELECT may take").long().running(),
-    key("sys_log_level", "info,openraft=warn", "what goes to the log: a filter").running(),
+    key("sys_log_level", LOG_LEVEL, "what goes to the log: a filter").running(),
     key("sys_log_dir", "", "where the log is a file, fe.log; else standard error"),
     key("pid_dir", "", "where a file fe.pid tells the process's id"),
     key("snapshot_log_bytes", "268435456", "bytes of log after which a snapshot is taken")

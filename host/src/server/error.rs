@@ -143,6 +143,7 @@ impl StartError {
                 | JoinError::Refused { .. },
             )
             | Self::Machine(OpenError::Format(_)) => Ending::Usage,
+            Self::Join(JoinError::Dropped { .. }) => Ending::Expelled,
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),
             Self::State(error) | Self::Machine(OpenError::State(error)) => error.trouble().into(),

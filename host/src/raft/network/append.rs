@@ -23,7 +23,7 @@ use openraft::errors::NetworkError;
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::Streaming;
 
 use super::granted::Granted;
@@ -40,6 +40,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a request may go unanswered. Long, because an answer waits for the peer's disk; after
 /// it the stream is opened anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Before a peer that could not be called is called again.
+const AWAY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Requests sent and not answered.
 #[derive(Default)]
@@ -77,8 +79,7 @@ impl Unanswered {
 
 type Reply = Result<StreamAppendResult<TypeConfig>, Error>;
 
-/// Opens the stream once there is a request to send. Its replies end when the requests do, or after
-/// the first error.
+/// Opens the stream. Its replies end when the requests do, or after the first error.
 pub(super) async fn open<S>(
     remote: &Remote,
     requests: S,
@@ -87,23 +88,18 @@ where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {
     let unanswered = Arc::new(Mutex::new(Unanswered::default()));
-    let mut requests = Requests { requests, unanswered: unanswered.clone() };
-    // Where openraft pauses after a peer could not be called is before it hands out a request. A
-    // call that cannot connect never asks for one, so without this it would be made again and
-    // again without a pause.
-    let begin = match requests.next().await {
-        None => None,
-        Some(first) => {
-            let mut client = remote.bulk();
-            let requests = stream::iter([first]).chain(requests);
-            let replies = timeout(OPEN_TIMEOUT, client.append(remote.request(requests)))
-                .await
-                .map_err(|_| failed(&tonic::Status::unavailable("the append stream did not open")))?
-                .map_err(|status| failed(&status))?
-                .into_inner();
-            Some((replies, unanswered, remote.granted()))
-        }
-    };
+    let requests = Requests { requests, unanswered: unanswered.clone() };
+    let mut client = remote.bulk();
+    let opened = timeout(OPEN_TIMEOUT, client.append(remote.request(requests))).await;
+    let opened = opened
+        .map_err(|_| failed(&tonic::Status::unavailable("the append stream did not open")))
+        .and_then(|opened| opened.map_err(|status| failed(&status)));
+    if opened.is_err() {
+        // openraft pauses before it asks for entries, and a call that cannot connect never comes to
+        // that: without this it would be made again and again.
+        sleep(AWAY_PAUSE).await;
+    }
+    let begin = Some((opened?.into_inner(), unanswered, remote.granted()));
     let replies = stream::unfold(begin, |state| async move {
         let (mut replies, unanswered, granted) = state?;
         let reply = next(&mut replies, &unanswered, &granted).await?;
