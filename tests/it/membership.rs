@@ -24,6 +24,23 @@ fn wait_shown(asked: &Frontend, frontend: &Frontend, name: &str, value: &str) {
     });
 }
 
+/// Waits until a frontend takes the log from another one, as observers do.
+fn wait_fed(asked: &Frontend, frontend: &Frontend) {
+    let what = format!("{} is fed", frontend.address());
+    eventually(&what, LIMIT, || {
+        let shown = asked.mariadb().run("SHOW FRONTENDS").ok()?;
+        (!cell(&shown, frontend, "Upstream")?.is_empty()).then_some(())
+    });
+}
+
+/// Waits until a frontend votes, of which the proof is that it can be made the leader.
+fn wait_leads(asked: &Frontend, frontend: &Frontend) {
+    let transfer = format!("ALTER SYSTEM TRANSFER LEADER TO \"{}\"", frontend.address());
+    let what = format!("{} can lead", frontend.address());
+    eventually(&what, LIMIT, || asked.mariadb().run(&transfer).ok());
+    wait_shown(asked, frontend, "Role", "LEADER");
+}
+
 fn drop_follower(frontend: &Frontend) -> String {
     format!("ALTER SYSTEM DROP FOLLOWER \"{}\"", frontend.address())
 }
@@ -184,7 +201,7 @@ fn leadership_moves_from_any_frontend_and_a_leader_goes_by_force() {
 
 #[test]
 fn a_follower_stops_voting_and_votes_again_with_its_data() {
-    let mut cluster = Cluster::start(3);
+    let cluster = Cluster::start(3);
     let leader = cluster.leader(0);
     let (turned, other) = ((leader + 1) % 3, (leader + 2) % 3);
     let client = cluster.frontends[other].mariadb();
@@ -203,19 +220,37 @@ fn a_follower_stops_voting_and_votes_again_with_its_data() {
     };
     let error = client.error(&drop_follower(&cluster.frontends[turned]));
     assert!(error.contains("FOLLOWER does not exist"), "{error}");
-    wait_shown(&cluster.frontends[leader], &cluster.frontends[turned], "Join", "false");
+    wait_fed(&cluster.frontends[leader], &cluster.frontends[turned]);
     client.ok("CREATE DATABASE meanwhile");
-    assert!(cluster.frontends[turned].runs());
+    let shown = cluster.frontends[turned]
+        .mariadb()
+        .ok("SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'meanwhile'");
+    assert_eq!(shown.rows().len(), 1);
+
     client.ok(&back);
-    cluster.wait_whole();
-    wait_shown(&cluster.frontends[other], &cluster.frontends[turned], "Role", "FOLLOWER");
+    let turned = &cluster.frontends[turned];
+    wait_leads(&cluster.frontends[other], turned);
     let shown = cluster.assert_agreement(other);
-    assert_eq!(cell(&shown, &cluster.frontends[turned], "NodeId"), node_id);
-    // It counts again.
-    cluster.frontends[leader].kill();
-    eventually("two of three decide", LIMIT, || {
-        client.run("CREATE DATABASE IF NOT EXISTS after").ok()
-    });
+    assert_eq!(cell(&shown, turned, "NodeId"), node_id);
+}
+
+#[test]
+fn an_observer_becomes_a_follower_that_can_lead_and_a_dropped_one_ends() {
+    let mut cluster = Cluster::start(1);
+    cluster.add_observer();
+    cluster.add_observer();
+    for at in [1, 2] {
+        cluster.frontends[at].wait_ready();
+        wait_fed(&cluster.frontends[0], &cluster.frontends[at]);
+    }
+    let client = cluster.frontends[0].mariadb();
+    let dropped = cluster.frontends[1].address();
+    client.ok(&format!("ALTER SYSTEM DROP OBSERVER \"{dropped}\""));
+    assert_eq!(cluster.frontends[1].wait_end(), EXPELLED);
+    let turned = &cluster.frontends[2];
+    client.ok(&format!("ALTER SYSTEM MODIFY FRONTEND \"{}\" TO FOLLOWER", turned.address()));
+    wait_leads(&cluster.frontends[0], turned);
+    turned.mariadb().ok("CREATE DATABASE led");
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub struct Upstream {
 }
 
 /// How far from a leader this frontend is, in hops and in time.
+#[derive(Clone)]
 pub(super) struct Distance {
     raft: Raft,
     heard: Heard,

@@ -14,7 +14,7 @@ use std::{fmt, io};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::Fatal;
 use openraft::storage::RaftLogStorage;
-use openraft::{ConfigError, Instant as _};
+use openraft::ConfigError;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -136,7 +136,7 @@ pub struct Node {
     reads: ReadIndex,
     service: Service,
     peers: Arc<Peers>,
-    heard: Heard,
+    distance: Distance,
     snapshots: Arc<dyn Snapshots>,
     follower: Follower,
     snapshots_made: AtomicU64,
@@ -199,7 +199,8 @@ impl Node {
         let heard = Heard::default();
         let upstream = tokio::sync::watch::Sender::new(None);
         let distance = Distance::new(raft.clone(), heard.clone(), upstream.subscribe());
-        let feeds = Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance);
+        let feeds =
+            Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance.clone());
         let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
         let watch = watch::Watch {
             raft: raft.clone(),
@@ -216,7 +217,7 @@ impl Node {
             receiver,
             feeds,
             votes_from,
-            heard: heard.clone(),
+            heard,
         };
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -233,7 +234,7 @@ impl Node {
             reads,
             service,
             peers,
-            heard,
+            distance,
             snapshots,
             follower,
             snapshots_made: AtomicU64::new(0),
@@ -254,18 +255,10 @@ impl Node {
         self.leadership.clone()
     }
 
-    /// How long ago a leader was last heard, or a majority answered this frontend as their leader.
-    /// None: never since it started. A leader that is known may have been silent for long.
+    /// How long ago this frontend heard of a leader, through whomever; of a majority, if it leads.
+    /// None: there is no way to one. A leader that is known may have been silent for long.
     pub fn leader_heard(&self) -> Option<Duration> {
-        let known = self.leadership.borrow().clone();
-        if known.is_leader {
-            if known.voters.len() == 1 {
-                return Some(Duration::ZERO);
-            }
-            let acked = self.raft.metrics().borrow_watched().last_quorum_acked;
-            return acked.map(|at| at.elapsed());
-        }
-        self.heard.age()
+        self.distance.measure().map(|(_, silence)| silence)
     }
 
     /// Calls a member at another address than the membership's, until that has a new one.

@@ -381,9 +381,12 @@ fn spawn_background(
     tracker: &TaskTracker,
     cluster: &Cluster,
     component: Vec<u8>,
-    Known { members: first, helpers }: Known,
+    Known { members: first, mut helpers }: Known,
     stop: &CancellationToken,
 ) {
+    // Whom to ask beside those in the registry.
+    let own = cluster.identity().node;
+    helpers.extend(first.iter().filter(|(node, _)| *node != own).map(|(_, at)| at.clone()));
     // A command that they wait for gets no answer any more once consensus has stopped.
     let end = || stop.clone();
     let (standing, asked, token) = (cluster.clone(), helpers.clone(), stop.clone());
