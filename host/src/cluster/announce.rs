@@ -12,12 +12,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tonic::transport::Channel;
 
-use super::bootstrap::endpoint;
 use super::{Cluster, command_deadline, standing};
 use crate::proto::cluster::AnnounceRequest;
 use crate::proto::cluster::cluster_client::ClusterClient;
+use crate::raft::Wire;
 use crate::types::{Address, Alteration, Frontend, FrontendKind, HostCommand, NodeId};
 
 /// Between two attempts.
@@ -98,19 +97,20 @@ impl Cluster {
 
     /// Connections to the other followers in the registry, with their ids, and to the helpers, of
     /// whom the ids are not known.
-    pub(super) fn contacts(&self, helpers: &[String]) -> Vec<(Option<NodeId>, Channel)> {
+    pub(super) fn contacts(&self, helpers: &[String]) -> Vec<(Option<NodeId>, Wire)> {
         let (own, view) = (self.identity().node, self.machine().view());
+        let dial = self.node().dial();
         let mut found = Vec::new();
         for (node, frontend) in view.frontends() {
             if node != own
                 && frontend.kind == FrontendKind::Follower
-                && let Ok(channel) = self.inner.channels.get(&frontend.address())
+                && let Ok(wire) = self.inner.channels.get(dial, node, &frontend.address())
             {
-                found.push((Some(node), channel));
+                found.push((Some(node), wire));
             }
         }
-        let helpers = helpers.iter().filter_map(|helper| endpoint(helper).ok());
-        found.extend(helpers.map(|endpoint| (None, endpoint.connect_lazy())));
+        let helpers = helpers.iter().filter_map(|helper| dial.dial(NodeId(0), helper).ok());
+        found.extend(helpers.map(|transport| (None, Wire(transport))));
         found.truncate(ASKED_MAX);
         found
     }

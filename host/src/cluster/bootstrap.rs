@@ -8,14 +8,15 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use quorate_wire::Failure;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
-use tonic::transport::Endpoint;
+use tonic::codegen::http::Uri;
 
 use super::{Cluster, Surroundings, VERSION, command_deadline, modules};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{JoinRequest, Membership, join_response::Answer};
+use crate::raft::{Dial, Wire};
 use crate::storage::Identity;
 use crate::types::{ClusterId, Frontend, FrontendKind, Generation, HostCommand, NodeId};
 
@@ -109,7 +110,7 @@ pub enum JoinError {
 /// The first one that is none, or is this frontend's own.
 pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
     helpers.iter().try_for_each(|helper| {
-        endpoint(helper)?;
+        check_one(helper)?;
         if helper.eq_ignore_ascii_case(&frontend.address()) {
             return Err(JoinError::Itself(helper.clone()));
         }
@@ -123,6 +124,7 @@ pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
 /// # Errors
 /// Helpers that are no frontends, an answer that makes no sense, a refusal, or the stop signal.
 pub async fn join(
+    dial: &dyn Dial,
     helpers: &[String],
     frontend: &Frontend,
     surroundings: &Surroundings,
@@ -136,10 +138,10 @@ pub async fn join(
         let mut reasons = Vec::new();
         let (mut foreign, mut refused) = (None, None);
         for helper in helpers {
-            let endpoint = endpoint(helper)?;
+            check_one(helper)?;
             let asked = tokio::select! {
                 () = stop.cancelled() => return Err(JoinError::Stopped),
-                asked = ask(endpoint, request.clone(), surroundings) => asked,
+                asked = ask(dial, helper, &request, surroundings) => asked,
             };
             match asked {
                 Asked::Member(answer) => return joined(helper, answer),
@@ -178,14 +180,14 @@ pub async fn join(
     }
 }
 
-pub(super) fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
+fn check_one(helper: &str) -> Result<(), JoinError> {
     let wrong = || JoinError::Address(helper.to_owned());
     let (host, port) = helper.rsplit_once(':').ok_or_else(wrong)?;
     if host.is_empty() || port.parse::<u16>().is_err() {
         return Err(wrong());
     }
-    let endpoint = Endpoint::from_shared(format!("http://{helper}")).map_err(|_| wrong())?;
-    Ok(endpoint.connect_timeout(JOIN_TIMEOUT).timeout(JOIN_TIMEOUT))
+    // A character that no address has.
+    format!("http://{helper}").parse::<Uri>().map(|_| ()).map_err(|_| wrong())
 }
 
 fn request(frontend: &Frontend, surroundings: &Surroundings) -> JoinRequest {
@@ -215,25 +217,38 @@ enum Asked {
     Silent(String),
 }
 
-async fn ask(endpoint: Endpoint, mut request: JoinRequest, surroundings: &Surroundings) -> Asked {
-    let Ok(channel) = endpoint.connect().await else {
-        return Asked::Silent("not reachable".to_owned());
+async fn ask(
+    dial: &dyn Dial,
+    helper: &str,
+    request: &JoinRequest,
+    surroundings: &Surroundings,
+) -> Asked {
+    // Which frontend that is is not known, nor does it matter.
+    let wire = match dial.dial(NodeId(0), helper) {
+        Ok(transport) => Wire(transport),
+        Err(reason) => return Asked::Silent(reason),
     };
-    request.clock_us = (surroundings.clock)().max(0).cast_unsigned();
-    let status = match ClusterClient::new(channel).join(request).await {
-        Ok(response) => {
+    let clock_us = (surroundings.clock)().max(0).cast_unsigned();
+    let request = JoinRequest { clock_us, ..request.clone() };
+    let status = match timeout(JOIN_TIMEOUT, ClusterClient::new(wire).join(request)).await {
+        Ok(Ok(response)) => {
             return match response.into_inner().answer {
                 Some(Answer::Member(member)) => Asked::Member(member),
                 Some(Answer::Unregistered(_)) => Asked::Unregistered,
                 None => Asked::Silent("an empty answer".to_owned()),
             };
         }
-        Err(status) => status,
+        Ok(Err(status)) => status,
+        Err(_elapsed) => {
+            return Asked::Silent(format!("no answer within {} s", JOIN_TIMEOUT.as_secs()));
+        }
     };
     match status.code() {
         Code::FailedPrecondition => Asked::Refused(status.message().to_owned()),
         Code::PermissionDenied => Asked::Dropped(status.message().to_owned()),
         Code::Unimplemented => Asked::Foreign,
+        // Of the connection, not of the helper.
+        Code::Unavailable if status.source().is_some() => Asked::Silent("not reachable".to_owned()),
         // What a connection comes to that is none of gRPC; a timeout or a reset has other codes.
         Code::Internal | Code::Unknown if status.source().is_some() => Asked::Foreign,
         _ => Asked::Silent(status.message().to_owned()),
@@ -247,6 +262,7 @@ async fn ask(endpoint: Endpoint, mut request: JoinRequest, surroundings: &Surrou
 /// # Errors
 /// [`JoinError::Refused`], or an address that is none.
 pub async fn confirm(
+    dial: &dyn Dial,
     helpers: &[String],
     frontend: &Frontend,
     identity: &Identity,
@@ -260,9 +276,10 @@ pub async fn confirm(
         members: Vec::new(),
     };
     for helper in helpers {
-        let endpoint = endpoint(helper)?.timeout(CONFIRM_TIMEOUT).connect_timeout(CONFIRM_TIMEOUT);
+        check_one(helper)?;
         let request = JoinRequest { known: Some(known.clone()), ..request(frontend, surroundings) };
-        match ask(endpoint, request, surroundings).await {
+        let asked = timeout(CONFIRM_TIMEOUT, ask(dial, helper, &request, surroundings)).await;
+        match asked.unwrap_or_else(|_| Asked::Silent("no answer".to_owned())) {
             Asked::Member(_) => return Ok(()),
             Asked::Refused(reason) => {
                 return Err(JoinError::Refused { helper: helper.clone(), reason });
@@ -351,9 +368,9 @@ mod tests {
     #[test]
     fn a_helper_must_be_host_and_port() {
         for helper in ["h", "h:", ":1", "h:70000", "h:p", ""] {
-            assert!(matches!(endpoint(helper), Err(JoinError::Address(_))), "{helper}");
+            assert!(matches!(check_one(helper), Err(JoinError::Address(_))), "{helper}");
         }
-        assert!(endpoint("127.0.0.1:9010").is_ok());
+        assert!(check_one("127.0.0.1:9010").is_ok());
     }
 
     #[test]

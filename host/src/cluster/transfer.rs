@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quorate_wire::Failure;
-use tokio::time::{Instant, timeout_at};
-use tonic::Request;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Cluster;
 use crate::proto::cluster::TransferLeaderRequest;
@@ -74,18 +73,21 @@ impl Cluster {
         let view = self.machine().view();
         let frontend = view.frontend(leader);
         let frontend = frontend.ok_or_else(|| format!("leader {leader} is not registered"))?;
-        let channel = self.inner.channels.get(&frontend.address())?;
+        let dial = self.node().dial();
+        let wire = self.inner.channels.get(dial, leader, &frontend.address())?;
         let identity = self.identity();
-        let mut request = Request::new(TransferLeaderRequest {
+        let request = TransferLeaderRequest {
             cluster: identity.cluster.0,
             generation: identity.generation.0,
             target: leader.0,
             to: to.0,
             force,
-        });
-        request.set_timeout(CALL_TIMEOUT);
-        let called = ClusterClient::new(channel).transfer_leader(request).await;
-        called.map(|_| ()).map_err(|status| status.message().to_owned())
+        };
+        let mut client = ClusterClient::new(wire);
+        match timeout(CALL_TIMEOUT, client.transfer_leader(request)).await {
+            Ok(called) => called.map(|_| ()).map_err(|status| status.message().to_owned()),
+            Err(_elapsed) => Err("the leader does not answer".to_owned()),
+        }
     }
 
     /// Hands leadership to another follower. Without `force` only to one that is alive, applies and

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, io};
 
+use openraft::ConfigError;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::Fatal;
 use openraft::storage::RaftLogStorage;
-use openraft::ConfigError;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -142,6 +142,7 @@ pub struct Node {
     snapshots_made: AtomicU64,
     transfer: Transfer,
     stamp: Stamp,
+    dial: Arc<dyn Dial>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -166,7 +167,7 @@ impl Node {
         let NodeOptions { stamp, dial, place, snapshot_rate, defect, .. } = options;
         let votes_from = Instant::now() + profile.lease();
         let fence = Arc::new(Fence::new(cluster, generation, id));
-        let peers = Arc::new(Peers::new(dial, fence.clone()));
+        let peers = Arc::new(Peers::new(dial.clone(), fence.clone()));
         let (stalled, stall) = tokio::sync::watch::channel(None);
         let state_machine = StateMachine::start(apply, place, stalled, snapshots.clone())?;
         let transfer = Transfer::new(snapshots.clone(), snapshot_rate);
@@ -240,6 +241,7 @@ impl Node {
             snapshots_made: AtomicU64::new(0),
             transfer,
             stamp,
+            dial,
             stop,
             tasks,
         })
@@ -264,6 +266,11 @@ impl Node {
     /// Calls a member at another address than the membership's, until that has a new one.
     pub fn redirect(&self, node: NodeId, address: String) {
         self.peers.redirect(node, address);
+    }
+
+    /// How this frontend reaches the others.
+    pub fn dial(&self) -> &dyn Dial {
+        &*self.dial
     }
 
     /// Proposes commands.

@@ -349,7 +349,8 @@ async fn identity(
     stop: &CancellationToken,
 ) -> Result<(Identity, bool), StartError> {
     if let Some(identity) = directory.identity()? {
-        bootstrap::confirm(&options.helpers, registered, &identity, surroundings).await?;
+        bootstrap::confirm(&raft::Tcp, &options.helpers, registered, &identity, surroundings)
+            .await?;
         let founds = identity.node == FOUNDER;
         return Ok((identity, founds));
     }
@@ -361,7 +362,8 @@ async fn identity(
             options.progress.send_replace(waiting.to_owned());
         };
         let joined =
-            bootstrap::join(&options.helpers, registered, surroundings, &tell, stop).await?;
+            bootstrap::join(&raft::Tcp, &options.helpers, registered, surroundings, &tell, stop)
+                .await?;
         directory.set_members(&joined.members)?;
         joined.identity
     };

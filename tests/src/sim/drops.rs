@@ -1,0 +1,43 @@
+//! The defects of changes of who belongs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate::cluster::Cluster;
+use tokio::time::sleep;
+
+use super::context::Context;
+use super::mutation::Mutation;
+
+/// Between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// With the defect, how often a look has the leader take out a voter, in millionths.
+const UNASKED_RATE: u64 = 20_000;
+
+/// Runs as long as the frontend.
+pub async fn keep(cluster: Cluster, context: Arc<Context>) {
+    loop {
+        sleep(LOOK_INTERVAL).await;
+        spoil(&cluster, &context).await;
+    }
+}
+
+/// The defects.
+async fn spoil(cluster: &Cluster, context: &Context) {
+    let node = cluster.node();
+    let status = node.status();
+    if !status.is_leader {
+        return;
+    }
+    if context.has(Mutation::PromotedAtOnce)
+        && let Some(learner) = status.learners.first()
+    {
+        let _ = node.promote(*learner).await;
+    }
+    if context.has(Mutation::UnaskedRemoval) && context.dice.chance(UNASKED_RATE) {
+        let other = status.voters.iter().find(|voter| **voter != node.id());
+        if let Some(other) = other {
+            let _ = node.remove(*other).await;
+        }
+    }
+}
