@@ -15,3 +15,4 @@ mod recover;
 mod refusals;
 mod sim;
 mod start;
+mod subscribe;
