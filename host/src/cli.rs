@@ -14,6 +14,7 @@ mod snapshot;
 mod sql;
 mod start;
 mod stop;
+mod subscribe;
 mod table;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Command {
     Snapshot(snapshot::Arguments),
     /// Run statements on a frontend
     Sql(sql::Arguments),
+    /// Print what changes, as it is committed: one JSON object a line
+    Subscribe(subscribe::Arguments),
 }
 
 /// An error and the exit code that it ends the process with.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
             Command::Recover(arguments) => recover::run(arguments).await,
             Command::Snapshot(arguments) => snapshot::run(arguments).await,
             Command::Sql(arguments) => sql::run(arguments).await,
+            Command::Subscribe(arguments) => subscribe::run(arguments).await,
         }
     });
     // What still runs on its threads must not keep the process: it may wait for a dead disk.

@@ -22,3 +22,4 @@ mod refusals;
 mod sim;
 mod start;
 mod visible;
+mod subscribe;

@@ -161,3 +161,6 @@ impl futures_util::Stream for Stream {
         Poll::Ready(Some(Err(status)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,7 +180,9 @@ fn snapshot(world: &World, host: usize) {
     running.handle().spawn(async move {
         // Consensus may end meanwhile.
         if let Ok(lsn) = cluster.node().take_snapshot().await {
-            let _ = cluster.node().purge(Lsn(lsn.0.saturating_sub(keep))).await;
+            let upto = Lsn(lsn.0.saturating_sub(keep));
+            let _ = cluster.node().purge(upto).await;
+            let _ = cluster.machine().forget_changes(upto);
         }
     });
 }

@@ -1,7 +1,5 @@
 //! Reading what entries changed, in their order and without a hole.
 
-use bytes::Bytes;
-
 use super::{EntryChanges, decode, is_on};
 use crate::machine::position::Position;
 use crate::machine::view::MachineView;
@@ -58,9 +56,8 @@ impl MachineView {
         if !is_recorded(view, position)? {
             return Ok(position.next());
         }
-        let begin = rows::find(view, &keys::CHANGES_BEGIN, Lsn::decode)?.unwrap_or_default();
-        let (low, high) = (Bytes::from_static(keys::CHANGES), keys::end(keys::CHANGES));
-        let range = Range { low: &low, high: &high, reverse: false };
+        let (begin, high) = (self.begin()?, keys::end(keys::CHANGES));
+        let range = Range { low: keys::CHANGES, high: &high, reverse: false };
         let oldest =
             view.scan(range, 1, 1)?.pairs.first().map(|(key, _)| row_of(key)).transpose()?;
         Ok(oldest.map_or_else(|| position.next(), |oldest| begin.max(oldest.lsn)))
