@@ -42,6 +42,7 @@ pub use apply::{Apply, ApplyError, LogBarrier};
 pub use config::Profile;
 pub use fence::{Fence, ROUTE_KEY};
 pub use leadership::{Leader, Leadership};
+pub(crate) use network::Wire;
 pub use network::{Called, Dial, MESSAGE_BYTES_MAX, Tcp, Transport, incoming, server};
 pub use node::{Defect, MemberError, Node, NodeOptions, NodeStatus, StartError};
 pub use proposer::{ProposeError, Proposer, Stamp};

@@ -13,21 +13,25 @@
 //! [`history`] those over what clients were told. A process that runs a seed must take its entropy
 //! from the seed too, which the program `sim` sees to; it runs every seed in a process of its own.
 
+mod changes;
 mod clients;
 mod context;
 mod dice;
 mod disk;
+mod drops;
 mod ending;
 mod faults;
 mod founding;
 mod frontend;
 pub mod history;
+pub mod level;
 mod model;
 mod mutation;
 mod native;
 mod network;
 pub mod oracle;
 mod plan;
+mod standing;
 mod world;
 
 pub use dice::{Dice, mix};

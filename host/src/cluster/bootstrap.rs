@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use quorate_wire::Failure;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
+use tonic::codegen::http::Uri;
 
 use super::{Cluster, VERSION, command_deadline, modules};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{JoinRequest, join_response::Answer};
+use crate::raft::{Dial, Wire};
 use crate::storage::Identity;
 use crate::types::{ClusterId, Frontend, FrontendKind, Generation, HostCommand, NodeId};
 
@@ -63,7 +64,7 @@ pub enum JoinError {
 /// # Errors
 /// The first one that is none.
 pub fn check(helpers: &[String]) -> Result<(), JoinError> {
-    helpers.iter().try_for_each(|helper| endpoint(helper).map(|_| ()))
+    helpers.iter().try_for_each(|helper| check_one(helper))
 }
 
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
@@ -72,6 +73,7 @@ pub fn check(helpers: &[String]) -> Result<(), JoinError> {
 /// # Errors
 /// A helper address that is none, an answer that makes no sense, or the stop signal.
 pub async fn join(
+    dial: &dyn Dial,
     helpers: &[String],
     frontend: &Frontend,
     stop: &CancellationToken,
@@ -88,10 +90,10 @@ pub async fn join(
     loop {
         let mut reasons = Vec::new();
         for helper in helpers {
-            let endpoint = endpoint(helper)?;
+            check_one(helper)?;
             let asked = tokio::select! {
                 () = stop.cancelled() => return Err(JoinError::Stopped),
-                asked = ask(endpoint, request.clone()) => asked,
+                asked = ask(dial, helper, request.clone()) => asked,
             };
             match asked {
                 Ok(Some(answer)) => return identity(helper, answer),
@@ -114,22 +116,25 @@ pub async fn join(
     }
 }
 
-fn endpoint(helper: &str) -> Result<Endpoint, JoinError> {
+fn check_one(helper: &str) -> Result<(), JoinError> {
     let wrong = || JoinError::Address(helper.to_owned());
     let (host, port) = helper.rsplit_once(':').ok_or_else(wrong)?;
     if host.is_empty() || port.parse::<u16>().is_err() {
         return Err(wrong());
     }
-    let endpoint = Endpoint::from_shared(format!("http://{helper}")).map_err(|_| wrong())?;
-    Ok(endpoint.connect_timeout(JOIN_TIMEOUT).timeout(JOIN_TIMEOUT))
+    // A character that no address has.
+    format!("http://{helper}").parse::<Uri>().map(|_| ()).map_err(|_| wrong())
 }
 
 async fn ask(
-    endpoint: Endpoint,
+    dial: &dyn Dial,
+    helper: &str,
     request: JoinRequest,
 ) -> Result<Option<crate::proto::cluster::Membership>, String> {
-    let channel = endpoint.connect().await.map_err(|_| "not reachable".to_owned())?;
-    let answer = ClusterClient::new(channel).join(request).await;
+    // Which frontend that is is not known, nor does it matter.
+    let wire = Wire(dial.dial(NodeId(0), helper)?);
+    let answer = timeout(JOIN_TIMEOUT, ClusterClient::new(wire).join(request)).await;
+    let answer = answer.map_err(|_| format!("no answer within {} s", JOIN_TIMEOUT.as_secs()))?;
     match answer.map_err(|status| status.message().to_owned())?.into_inner().answer {
         Some(Answer::Member(member)) => Ok(Some(member)),
         Some(Answer::Unregistered(_)) => Ok(None),
@@ -229,9 +234,9 @@ mod tests {
     #[test]
     fn a_helper_must_be_host_and_port() {
         for helper in ["h", "h:", ":1", "h:70000", "h:p", ""] {
-            assert!(matches!(endpoint(helper), Err(JoinError::Address(_))), "{helper}");
+            assert!(matches!(check_one(helper), Err(JoinError::Address(_))), "{helper}");
         }
-        assert!(endpoint("127.0.0.1:9010").is_ok());
+        assert!(check_one("127.0.0.1:9010").is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::proto::cluster::{
     JoinRequest, JoinResponse, Membership, StatusRequest, StatusResponse, Unregistered,
     join_response::Answer,
 };
-use crate::types::{HostCommand, Ports};
+use crate::types::{HostCommand, NodeId, Ports};
 
 impl Cluster {
     /// The service, to be mounted on the port for frontends.
@@ -18,6 +18,21 @@ impl Cluster {
 }
 
 struct Answering(Cluster);
+
+impl Cluster {
+    /// A frontend that votes cannot join: with an empty log it would vote again in terms in which
+    /// it has voted already, and take back acknowledgements that a majority counted on.
+    fn must_not_vote(&self, node: NodeId) -> Result<(), Status> {
+        let view = self.machine().view();
+        if view.membership().membership().voter_ids().any(|voter| voter == node) {
+            return Err(Status::failed_precondition(format!(
+                "frontend {node} already votes: start it with its own data directory, or drop it \
+                 and add it anew"
+            )));
+        }
+        Ok(())
+    }
+}
 
 #[tonic::async_trait]
 impl Service for Answering {
@@ -40,17 +55,15 @@ impl Service for Answering {
             let answer = Some(Answer::Unregistered(Unregistered {}));
             return Ok(Response::new(JoinResponse { answer }));
         };
-        if view.membership().membership().voter_ids().any(|voter| voter == node) {
-            // With an empty log it would vote again in terms in which it has voted already, and
-            // take back acknowledgements that a majority counted on.
-            return Err(Status::failed_precondition(format!(
-                "frontend {node} already votes: start it with its own data directory, or drop it \
-                 and add it anew"
-            )));
-        }
+        self.0.must_not_vote(node)?;
         let command = HostCommand::AnnounceFrontend { node, ports, version: request.version };
         let announced = self.0.run("", command, command_deadline()).await;
-        announced.map_err(|failure| Status::unavailable(failure.message))?;
+        let announced = announced.map_err(|failure| Status::unavailable(failure.message))?;
+        // This frontend may have been behind, and now knows what came before.
+        if self.0.machine().lsn() < announced {
+            return Err(Status::unavailable("this frontend is behind; ask another one"));
+        }
+        self.0.must_not_vote(node)?;
         let answer = Some(Answer::Member(Membership {
             cluster: cluster.0,
             generation: generation.0,

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tonic::transport::{Channel, Endpoint};
 
 use super::{Cluster, VERSION};
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{StatusRequest, StatusResponse};
+use crate::raft::{Dial, Wire};
 use crate::runtime::Module;
 use crate::types::{Frontend, Lsn, NodeId};
 
@@ -30,22 +30,19 @@ pub struct Asked {
 /// Connections to other frontends for status calls, by address.
 #[derive(Default, Clone)]
 pub(super) struct Channels {
-    open: Arc<Mutex<BTreeMap<String, Channel>>>,
+    open: Arc<Mutex<BTreeMap<String, Wire>>>,
 }
 
 impl Channels {
     /// A connection that is made when it is used. One per registered frontend at most.
-    fn get(&self, address: &str) -> Result<Channel, String> {
+    fn get(&self, dial: &dyn Dial, node: NodeId, address: &str) -> Result<Wire, String> {
         let mut open = self.open.lock();
-        if let Some(channel) = open.get(address) {
-            return Ok(channel.clone());
+        if let Some(wire) = open.get(address) {
+            return Ok(wire.clone());
         }
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|_| format!("'{address}' is no address"))?;
-        let channel =
-            endpoint.connect_timeout(STATUS_TIMEOUT).timeout(STATUS_TIMEOUT).connect_lazy();
-        open.insert(address.to_owned(), channel.clone());
-        Ok(channel)
+        let wire = Wire(dial.dial(node, address)?);
+        open.insert(address.to_owned(), wire.clone());
+        Ok(wire)
     }
 
     fn retain(&self, frontends: &[(NodeId, Frontend)]) {
@@ -93,15 +90,14 @@ impl Cluster {
     }
 
     async fn ask(&self, node: NodeId, frontend: &Frontend) -> Result<StatusResponse, String> {
-        let channel = self.inner.channels.get(&frontend.address())?;
+        let dial = self.node().dial();
+        let wire = self.inner.channels.get(dial, node, &frontend.address())?;
         let request = StatusRequest {
             cluster: self.identity().cluster.0,
             generation: self.identity().generation.0,
             target: node.0,
         };
-        match tokio::time::timeout(STATUS_TIMEOUT, ClusterClient::new(channel).status(request))
-            .await
-        {
+        match tokio::time::timeout(STATUS_TIMEOUT, ClusterClient::new(wire).status(request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) if status.code() == tonic::Code::FailedPrecondition => {
                 Err(status.message().to_owned())

@@ -32,6 +32,7 @@ use tonic::{Code, Response, Status};
 
 pub use peers::{MESSAGE_BYTES_MAX, incoming, server};
 pub(super) use peers::{Peers, Remote};
+pub(crate) use transport::Wire;
 pub use transport::{Called, Dial, Tcp, Transport};
 
 use super::snapshot::{self, Handle, Snapshot, Transfer};

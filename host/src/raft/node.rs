@@ -134,6 +134,7 @@ pub struct Node {
     service: Service,
     snapshots: Arc<dyn Snapshots>,
     stamp: Stamp,
+    dial: Arc<dyn Dial>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -158,7 +159,7 @@ impl Node {
         let NodeOptions { stamp, dial, place, snapshot_rate, defect, .. } = options;
         let votes_from = Instant::now() + profile.lease();
         let fence = Arc::new(Fence::new(cluster, generation, id));
-        let peers = Arc::new(Peers::new(dial, fence.clone()));
+        let peers = Arc::new(Peers::new(dial.clone(), fence.clone()));
         let (stalled, stall) = tokio::sync::watch::channel(None);
         let state_machine = StateMachine::start(apply, place, stalled, snapshots.clone())?;
         let transfer = Transfer::new(snapshots.clone(), snapshot_rate);
@@ -212,6 +213,7 @@ impl Node {
             service,
             snapshots,
             stamp,
+            dial,
             stop,
             tasks,
         })
@@ -225,6 +227,11 @@ impl Node {
     /// Who leads and who belongs, as it changes.
     pub fn watch(&self) -> Receiver<Leadership> {
         self.leadership.clone()
+    }
+
+    /// How this frontend reaches the others.
+    pub fn dial(&self) -> &dyn Dial {
+        &*self.dial
     }
 
     /// Proposes commands.

@@ -290,7 +290,7 @@ async fn identity(
     let identity = if options.helpers.is_empty() {
         bootstrap::founder(rand::random())
     } else {
-        bootstrap::join(&options.helpers, registered, stop).await?
+        bootstrap::join(&raft::Tcp, &options.helpers, registered, stop).await?
     };
     directory.set_identity(&identity)?;
     Ok((identity, options.helpers.is_empty()))

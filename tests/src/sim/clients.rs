@@ -15,15 +15,13 @@ use tokio::time::{Instant, sleep, timeout};
 use super::context::Context;
 use super::frontend::{Asked, Connection, Running, Statement};
 use super::history::{Answer, History, Operation, Question};
+use super::level::Level;
 use super::model::response;
 
 /// Statements end after so many seconds.
 const QUERY_TIMEOUT_S: std::ops::RangeInclusive<u64> = 1..=4;
 /// A client gives up its connection when nothing came for so long.
 const PATIENCE: Duration = Duration::from_secs(6);
-
-/// What a client reads with.
-const LEVELS: [&str; 3] = ["session", "linearizable", "any"];
 
 /// The frontends that can be connected to at this moment.
 pub type Doors = Arc<Mutex<Vec<Option<Running>>>>;
@@ -38,6 +36,8 @@ pub struct Client {
     pub doors: Doors,
     /// What it writes down.
     pub history: Arc<Mutex<History>>,
+    /// Whether it reads at all levels, and carries its token from one frontend to the next.
+    pub travels: bool,
     /// How many keys there are.
     pub keys: u64,
     /// Pause between two questions, in milliseconds.
@@ -50,13 +50,15 @@ impl Client {
         let dice = &self.context.dice;
         let mut written = 0;
         let mut known: Option<Bytes> = None;
+        let mut newest = 0;
         while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-            let Some((host, connection, level)) = self.connect().await else {
+            let carried = if self.travels && dice.chance(600_000) { newest } else { 0 };
+            let Some((host, connection, level)) = self.connect(carried).await else {
                 sleep(Duration::from_millis(20)).await;
                 continue;
             };
             // The least that the session must show: a token carried from another frontend, or none.
-            let mut token = 0;
+            let mut token = carried;
             for _ in 0..dice.within(&(1..=30)) {
                 if stop.load(std::sync::atomic::Ordering::Relaxed) {
                     break;
@@ -69,16 +71,16 @@ impl Client {
                     0..=3 => Question::Put { key, value },
                     4..=5 => Question::Swap { key, old: known.clone(), new: value },
                     6 => Question::Delete { key },
-                    _ => Question::Get { key, linearizable: level == "linearizable" },
+                    _ => Question::Get { key, level },
                 };
-                let from_session = level != "any";
-                let operation = self.ask(host, &connection, question, token, from_session).await;
+                let operation = self.ask(host, &connection, question, token).await;
                 if let Answer::Read { value: Some((value, _)), .. } = &operation.answer {
                     known = Some(value.clone());
                 }
                 let lost = matches!(operation.answer, Answer::Lost);
                 if let Some(lsn) = operation.answer.lsn() {
                     token = token.max(lsn.0);
+                    newest = newest.max(lsn.0);
                 }
                 self.history.lock().add(operation);
                 if lost {
@@ -88,7 +90,7 @@ impl Client {
         }
     }
 
-    async fn connect(&self) -> Option<(usize, Connection, &'static str)> {
+    async fn connect(&self, carried: u64) -> Option<(usize, Connection, Level)> {
         let dice = &self.context.dice;
         let open: Vec<_> = {
             let doors = self.doors.lock();
@@ -100,12 +102,14 @@ impl Client {
         }
         let (host, running) = dice.pick(&open);
         let connection = running.connect()?;
-        let level = *dice.pick(&LEVELS);
+        let level = Level::choose(dice, self.travels);
         let timeout_s = dice.within(&QUERY_TIMEOUT_S);
-        for sql in [
-            format!("SET read_consistency = '{level}'"),
-            format!("SET query_timeout = {timeout_s}"),
-        ] {
+        let mut settings = level.settings();
+        settings.push(format!("SET query_timeout = {timeout_s}"));
+        if carried > 0 {
+            settings.push(format!("SET wait_lsn = {carried}"));
+        }
+        for sql in settings {
             let (answer, answered) = oneshot::channel();
             connection.send(Asked { statement: Statement::Text(sql), answer }).ok()?;
             let (result, _) = timeout(PATIENCE, answered).await.ok()?.ok()?;
@@ -122,10 +126,9 @@ impl Client {
         connection: &Connection,
         question: Question,
         token: u64,
-        from_session: bool,
     ) -> Operation {
         let packed = question.request().pack();
-        let began = self.context.moment();
+        let (began, began_ms) = (self.context.moment(), self.context.now_ms());
         let (answer, answered) = oneshot::channel();
         let sent = connection.send(Asked { statement: Statement::Packed(packed), answer });
         let got = match sent {
@@ -135,8 +138,8 @@ impl Client {
         let ended = self.context.moment();
         let answer = match got {
             None => Answer::Lost,
-            Some((Ok(reply), seen)) => match response(&reply).map(Response::unpack) {
-                Some(Ok(response)) => said(response, seen),
+            Some((Ok(reply), lsn)) => match response(&reply).map(Response::unpack) {
+                Some(Ok(response)) => said(response, lsn),
                 _ => {
                     self.context.violate(format!("a reply of the module is unreadable: {reply:?}"));
                     Answer::Lost
@@ -145,13 +148,12 @@ impl Client {
             Some((Err(failure), _)) => refused(&failure),
         };
         let at_ms = self.context.now_ms();
-        let token = if from_session { token } else { 0 };
-        Operation { client: self.id, host, question, began, ended, at_ms, token, answer }
+        Operation { client: self.id, host, question, began, began_ms, ended, at_ms, token, answer }
     }
 }
 
-fn said(response: Response<'_>, seen: u64) -> Answer {
-    let lsn = Lsn(seen);
+fn said(response: Response<'_>, lsn: u64) -> Answer {
+    let lsn = Lsn(lsn);
     match response {
         Response::Put { version } => Answer::Done { lsn: Lsn(version), changed: true },
         Response::Swap(changed) | Response::Delete(changed) => Answer::Done { lsn, changed },
@@ -164,9 +166,13 @@ fn said(response: Response<'_>, seen: u64) -> Answer {
 }
 
 fn refused(failure: &Failure) -> Answer {
-    // "Transaction resolution unknown", and a statement whose time is up while it waits.
-    let unknown = failure.sqlstate == "08007" || failure.code == 3024 || failure.code == 1317;
-    if unknown { Answer::Unknown } else { Answer::Refused(format!("{failure}")) }
+    if is_unknown(failure) { Answer::Unknown } else { Answer::Refused(format!("{failure}")) }
+}
+
+/// Whether a failure leaves it open what came of a statement: "transaction resolution unknown", or
+/// its time was up while it waited.
+pub fn is_unknown(failure: &Failure) -> bool {
+    failure.sqlstate == "08007" || failure.code == 3024 || failure.code == 1317
 }
 
 /// Waits for an instant of the clients' clock.

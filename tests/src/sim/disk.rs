@@ -8,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate::machine::read_mark;
-use quorate::storage::SnapshotError;
 use quorate::storage::log::{
     Change, DeviceError, Kept, LogDevice, LogWriter, SimFault, SimLogDevice, Slot, Step,
 };
 use quorate::storage::snapshots::{Incoming, Manifest, MemorySnapshots, Snapshots, StoredSnapshot};
 use quorate::storage::state::{MemoryState, StateError, StateStore, Writes};
+use quorate::storage::{Identity, SnapshotError};
 use quorate::types::{LogId, View};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -33,6 +33,9 @@ pub enum Mood {
     Full,
 }
 
+/// The file that says who a host's frontend is: durable when it is written.
+pub type Passport = Arc<Mutex<Option<Identity>>>;
+
 /// A disk, which outlives the frontend on it.
 pub struct Disk {
     /// Entries and votes.
@@ -41,6 +44,8 @@ pub struct Disk {
     pub state: Arc<MemoryState>,
     /// Its snapshots.
     pub snapshots: Arc<MemorySnapshots>,
+    /// Who the frontend on it is.
+    pub passport: Passport,
     /// How it behaves.
     pub mood: Arc<Mutex<Mood>>,
 }
@@ -53,8 +58,19 @@ impl Disk {
             log: Arc::new(SimLogDevice::new()),
             snapshots: Arc::new(MemorySnapshots::new(Arc::clone(&state), read_mark)),
             state,
+            passport: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Takes(0..=1))),
         }
+    }
+
+    /// From now on, that is who the frontend on it is.
+    pub fn stamp(&self, identity: Identity) {
+        *self.passport.lock() = Some(identity);
+    }
+
+    /// Who the frontend on it is, if it knows.
+    pub fn identity(&self) -> Option<Identity> {
+        *self.passport.lock()
     }
 
     /// The last LSN that the log's fence file vouches for.
@@ -275,6 +291,10 @@ impl Snapshots for WatchedSnapshots {
 
     fn receive(&self, manifest: Manifest) -> Result<Box<dyn Incoming>, SnapshotError> {
         self.context.count("snapshot transfers begun");
+        let mut manifest = manifest;
+        if self.context.has(Mutation::StaleMembership) {
+            manifest.membership = read_mark(&*self.state.view())?.membership;
+        }
         self.snapshots.receive(manifest)
     }
 

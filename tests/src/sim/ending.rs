@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::disk::Mood;
-use super::founding;
 use super::history::Answer;
 use super::network::Weather;
 use super::world::World;
+use super::{faults, founding};
 
 /// When all faults have stopped, all must be well in so many.
 const HEALING_MS: u64 = 20_000;
@@ -15,6 +15,10 @@ const HEALING_MS: u64 = 20_000;
 const IDLE_MS: u64 = 1_500;
 /// A connected majority elects a leader in so many.
 const DEAF_MS: u64 = 10_000;
+/// A leader that hands over to one who cannot take over is replaced, or goes on, in so many.
+const HANDOVER_MS: u64 = 3_000;
+/// The one who cannot is paused for so many.
+const PAUSE_MS: u64 = 2 * HANDOVER_MS;
 /// How often that is tried, in millionths.
 pub(super) const BRIDGE_RATE: u64 = 300_000;
 
@@ -25,23 +29,22 @@ impl World {
     pub(super) fn stand_a_deaf_leader(&mut self) -> bool {
         self.quieten();
         // Of an old leader that nobody follows any more, nothing new need come.
-        let led = |world: &Self| world.agreed_leader().is_some();
-        if !self.until(HEALING_MS, "all serve and agree on a leader", led) {
+        if !self.agree() {
             return false;
         }
-        let living = self.living();
+        let members = self.members();
         let Some((leader, _)) = self.agreed_leader() else { return true };
-        let mut others: Vec<_> = living.into_iter().filter(|at| *at != leader).collect();
+        let mut others: Vec<_> = members.into_iter().filter(|at| *at != leader).collect();
         self.context.dice.shuffle(&mut others);
-        let needed = self.plan.hosts / 2 + 1;
+        let needed = self.oracle.lock().followers().len() / 2 + 1;
         // Too few may be left.
         let Some(cut_off) = others.len().checked_sub(needed) else { return true };
         let connected = &others[cut_off..];
         let Some(listener) = connected.first() else { return true };
         self.context.count("deaf leaders");
         self.context.say(&format!("host {leader} leads and hears nobody; {listener} hears it"));
-        for at in 0..self.plan.hosts {
-            for to in (0..self.plan.hosts).filter(|to| *to != at) {
+        for at in 0..self.hosts.len() {
+            for to in (0..self.hosts.len()).filter(|to| *to != at) {
                 let stays = (connected.contains(&at) && connected.contains(&to))
                     || (at == leader && to == *listener);
                 if !stays {
@@ -62,6 +65,63 @@ impl World {
         self.until(DEAF_MS, "a connected majority elects a leader", replaced)
     }
 
+    /// Waits until all serve and agree on a leader, and who belongs is settled.
+    fn agree(&mut self) -> bool {
+        let agreed = |world: &Self| {
+            world.agreed_leader().is_some()
+                && (!world.plan.has_changes() || (world.operator.is_idle() && world.is_settled()))
+        };
+        self.until(HEALING_MS, "all serve and agree on a leader and on who belongs", agreed)
+    }
+
+    /// The leader is told to hand over to a follower that is paused or cut off. Before long there
+    /// must be a leader that takes commands, while that follower stays as it is.
+    pub(super) fn hand_over_to_nobody(&mut self) -> bool {
+        self.quieten();
+        if !self.agree() {
+            return false;
+        }
+        let Some((leader, _)) = self.agreed_leader() else { return true };
+        let followers = self.members().into_iter().filter(|at| *at != leader);
+        let mut others: Vec<_> = followers.collect();
+        self.context.dice.shuffle(&mut others);
+        let [target, other, ..] = others[..] else { return true };
+        if !self.survives(Some(target), None) {
+            return true;
+        }
+        let (hears, is_heard) =
+            (self.context.dice.chance(500_000), self.context.dice.chance(500_000));
+        self.context.count("leaders that hand over to nobody");
+        self.context
+            .say(&format!("host {leader} is to hand over to {target}: {hears}, {is_heard}"));
+        if hears && is_heard {
+            self.hosts[target].paused_until = Some(self.context.now_ms() + PAUSE_MS);
+        }
+        for at in (0..self.hosts.len()).filter(|at| *at != target) {
+            if !hears {
+                self.network.cut(at, target);
+            }
+            if !is_heard {
+                self.network.cut(target, at);
+            }
+        }
+        faults::transfer(self, target);
+        for _ in 0..self.context.dice.below(200) {
+            if !self.step() {
+                return false;
+            }
+        }
+        let Some(done) = self.on(other, |running| founding::announce(running, HANDOVER_MS)) else {
+            return false;
+        };
+        if let Err(failure) = done {
+            self.explain();
+            let what = format!("no leader {HANDOVER_MS} ms after a transfer to nobody: {failure}");
+            self.context.violate(what);
+        }
+        self.context.violation().is_none()
+    }
+
     /// Ends all faults.
     fn quieten(&mut self) {
         self.context.say("all faults end");
@@ -74,6 +134,13 @@ impl World {
             host.paused_until = host.paused_until.map(|_| now);
             host.starts_at = host.starts_at.map(|_| now);
         }
+        // Whoever waits to be taken in is told of helpers that belong to the cluster by now.
+        for at in self.victims() {
+            if self.hosts[at].disk.identity().is_none() && self.hosts[at].process.is_some() {
+                self.crash(at, "it is told of other helpers", true);
+                self.hosts[at].starts_at = Some(now + 1);
+            }
+        }
     }
 
     /// Ends all faults and waits until all is well.
@@ -83,8 +150,8 @@ impl World {
         let since = self.history.lock().len();
         // Everyone agrees on a leader, and clients are answered.
         let well = |world: &Self| {
-            let living = world.living();
-            let leaders: Vec<_> = living
+            let leaders: Vec<_> = world
+                .members()
                 .iter()
                 .map(|at| world.running(*at)?.cluster.node().status().leader)
                 .collect();
@@ -99,8 +166,11 @@ impl World {
             if Arc::strong_count(&world.asking) > 1 {
                 return false;
             }
+            if world.plan.has_changes() && !(world.operator.is_idle() && world.is_settled()) {
+                return false;
+            }
             let last = world.oracle.lock().last_committed();
-            world.living().iter().all(|at| {
+            world.members().iter().all(|at| {
                 world.running(*at).is_some_and(|running| running.cluster.machine().lsn().0 == last)
             })
         };
@@ -115,7 +185,7 @@ impl World {
     pub(super) fn check_at_the_end(&mut self) {
         // What every frontend answers, key by key, is checked like any other answer.
         let keys: Vec<_> = self.oracle.lock().model.keys().cloned().collect();
-        for at in self.living() {
+        for at in self.members() {
             let (keys, context) = (keys.clone(), Arc::clone(&self.context));
             let Some(operations) =
                 self.on(at, move |running| founding::read_all(running, at, keys, context))
@@ -140,7 +210,7 @@ impl World {
             self.context.violate(format!("an idle cluster wrote LSN {} to {wrote}", idle_from + 1));
         }
         let digests: Vec<_> = self
-            .living()
+            .members()
             .into_iter()
             .filter_map(|at| Some((at, self.running(at)?.cluster.machine().applied().digest)))
             .collect();

@@ -15,7 +15,7 @@ const FENCED_ENTRIES: u64 = 60;
 pub fn happen(world: &mut World) {
     let context = std::sync::Arc::clone(&world.context);
     let dice = &context.dice;
-    let living = world.living();
+    let living = world.victims();
     let fault = world.plan.fault(dice);
     let host = *dice.pick(&living);
     let now = context.now_ms();
@@ -91,7 +91,12 @@ pub fn happen(world: &mut World) {
                 *host.disk.mood.lock() = Mood::Takes(0..=1);
             }
         }
-        Fault::Transfer => transfer(world, host),
+        Fault::Transfer => {
+            if world.plan.has_changes() && dice.chance(400_000) {
+                spoil(world, host);
+            }
+            transfer(world, host);
+        }
         Fault::Snapshot => snapshot(world, host),
     }
 }
@@ -115,6 +120,9 @@ fn age(world: &mut World, host: usize) {
     if lost || fenced <= first + 1 || world.hosts[host].process.is_none() {
         return;
     }
+    if world.plan.has_changes() && !(world.is_member(host) && world.survives(Some(host), None)) {
+        return;
+    }
     let from = first + 1 + world.context.dice.below(fenced - first - 1);
     world.crash(host, "its disk goes back in time", false);
     // Whether the fence file speaks of the entry depends on when it was written last.
@@ -128,9 +136,33 @@ fn age(world: &mut World, host: usize) {
     world.hosts[host].must_refuse = true;
 }
 
+/// The host that is about to take over cannot, for one reason or another.
+fn spoil(world: &mut World, host: usize) {
+    let dice = &world.context.dice;
+    let others: Vec<_> = world.victims().into_iter().filter(|other| *other != host).collect();
+    let (hears, is_heard) = (dice.chance(500_000), dice.chance(500_000));
+    if hears && is_heard {
+        let until = world.context.now_ms() + dice.within(&(50..=1500));
+        let place = &mut world.hosts[host];
+        if place.process.is_some() {
+            place.paused_until.get_or_insert(until);
+        }
+        return;
+    }
+    for other in others {
+        if !hears {
+            world.network.cut(other, host);
+        }
+        if !is_heard {
+            world.network.cut(host, other);
+        }
+    }
+}
+
 /// The leader is told to hand over to a host.
-fn transfer(world: &World, host: usize) {
-    let (Some((leader, _)), Some(to)) = (world.leader(), world.hosts[host].identity) else {
+pub fn transfer(world: &World, host: usize) {
+    let to = world.hosts[host].disk.identity();
+    let (Some((leader, _)), Some(to)) = (world.leader(), to) else {
         return;
     };
     let Some(running) = world.running(leader) else { return };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kv::{Kv, Request, Response};
 use quorate::runtime::{Native, Runtime, native_digest};
-use quorate::types::{HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
+use quorate::types::{Frontend, HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
 use quorate_wire::Failure;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::context::Context;
 use super::frontend::{Asked, Running, Statement, registered};
 use super::history::{Answer, Operation, Question};
+use super::level::Level;
 use super::model::response;
 use super::native::NativeModule;
 use super::network::Network;
@@ -112,6 +113,19 @@ pub async fn activate(running: Running, module: Module) -> Result<(), Failure> {
     cluster.run("", activate, soon()).await.map(drop)
 }
 
+/// Something is committed that changes nothing.
+pub async fn announce(running: Running, within_ms: u64) -> Result<(), Failure> {
+    let Running { cluster, .. } = &running;
+    let node = cluster.identity().node;
+    let view = cluster.machine().view();
+    let Some(Frontend { ports, version, .. }) = view.frontend(node).cloned() else {
+        return Err(Failure::new(1105, "HY000", "this frontend is not registered"));
+    };
+    let announce = HostCommand::AnnounceFrontend { node, ports, version };
+    let deadline = Instant::now() + Duration::from_millis(within_ms);
+    cluster.run("", announce, deadline).await.map(drop)
+}
+
 /// Reads keys, linearizably.
 pub async fn read_all(
     running: Running,
@@ -129,12 +143,12 @@ pub async fn read_all(
     let set = "SET read_consistency = 'linearizable'".to_owned();
     ask(Statement::Text(set)).await;
     for key in keys {
-        let began = context.moment();
+        let (began, began_ms) = (context.moment(), context.now_ms());
         let got = ask(Statement::Packed(Request::Get { key: &key }.pack())).await;
         let answer = match &got {
-            Some((Ok(reply), seen)) => match response(reply).map(Response::unpack) {
+            Some((Ok(reply), lsn)) => match response(reply).map(Response::unpack) {
                 Some(Ok(Response::Get(found))) => Answer::Read {
-                    lsn: Lsn(*seen),
+                    lsn: Lsn(*lsn),
                     value: found.map(|(value, at)| (Bytes::copy_from_slice(value), Lsn(at))),
                 },
                 _ => Answer::Lost,
@@ -142,13 +156,14 @@ pub async fn read_all(
             Some((Err(failure), _)) => Answer::Refused(failure.to_string()),
             None => Answer::Lost,
         };
-        let question = Question::Get { key, linearizable: true };
+        let question = Question::Get { key, level: Level::Linearizable };
         let (ended, at_ms) = (context.moment(), context.now_ms());
         operations.push(Operation {
             client: 0,
             host,
             question,
             began,
+            began_ms,
             ended,
             at_ms,
             token: 0,

@@ -4,6 +4,7 @@
 //! A runtime of its own makes a process of it: it can be paused, it can end at any point where a
 //! task waits, and then nothing of it runs any more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use quorate::cluster::Cluster;
+use quorate::cluster::{Cluster, bootstrap};
 use quorate::machine::Machine;
 use quorate::raft::{Apply, ApplyError, LogBarrier, Node, NodeOptions, Place, Profile};
 use quorate::runtime::Runtime;
@@ -27,9 +28,12 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use super::context::Context;
-use super::disk::{self, Disk, Watched, WatchedSnapshots, WatchedState};
+use super::disk::{self, Disk, Passport, Watched, WatchedSnapshots, WatchedState};
+use super::drops;
+use super::level::Watching;
 use super::mutation::Mutation;
 use super::network::Network;
 use super::oracle::Oracle;
@@ -46,7 +50,7 @@ pub enum Statement {
     Packed(Vec<u8>),
 }
 
-/// The answer to a statement, and the greatest LSN that its session has seen.
+/// The answer to a statement, and the LSN of the state that it is from.
 pub type Answered = (Result<Reply, Failure>, u64);
 
 /// A statement on its way to a session.
@@ -67,6 +71,8 @@ pub struct Running {
     pub cluster: Cluster,
     /// Opens sessions.
     sessions: Arc<Sessions>,
+    /// The LSN of each session's newest answer.
+    answered: Arc<Mutex<BTreeMap<u64, u64>>>,
     handle: Handle,
 }
 
@@ -76,7 +82,7 @@ impl Running {
         let mut session = self.sessions.open("client".to_owned()).ok()?;
         session.authenticate("root");
         let (connection, asked) = mpsc::unbounded_channel();
-        self.handle.spawn(serve(session, asked));
+        self.handle.spawn(serve(session, asked, Arc::clone(&self.answered)));
         Some(connection)
     }
 
@@ -86,14 +92,19 @@ impl Running {
     }
 }
 
-async fn serve(mut session: Session, mut asked: mpsc::UnboundedReceiver<Asked>) {
+async fn serve(
+    mut session: Session,
+    mut asked: mpsc::UnboundedReceiver<Asked>,
+    answered: Arc<Mutex<BTreeMap<u64, u64>>>,
+) {
     while let Some(Asked { statement, answer }) = asked.recv().await {
         let result = match statement {
             Statement::Text(sql) => session.execute(&sql).await,
             Statement::Packed(request) => session.execute_bytes(request).await,
         };
+        let lsn = answered.lock().remove(&session.id());
         // A client that has gone needs no answer.
-        let _ = answer.send((result, session.last_lsn()));
+        let _ = answer.send((result, lsn.unwrap_or_else(|| session.last_lsn())));
     }
 }
 
@@ -102,8 +113,12 @@ async fn serve(mut session: Session, mut asked: mpsc::UnboundedReceiver<Asked>) 
 pub struct Birth {
     /// The host.
     pub host: usize,
-    /// Who it is.
-    pub identity: Identity,
+    /// Who it is, once it has been told.
+    pub passport: Passport,
+    /// Whom it asks who it is.
+    pub helpers: Vec<String>,
+    /// Whether frontends are dropped in this history.
+    pub drops: bool,
     /// How patient it is.
     pub profile: Profile,
     /// What runs modules.
@@ -238,6 +253,7 @@ async fn start(
     oracle: Arc<Mutex<Oracle>>,
     context: Arc<Context>,
 ) -> Result<Running, String> {
+    let identity = identity(&birth, &network, &oracle).await?;
     let (log, writer) =
         Log::open_stepped(device, LogOptions::default()).map_err(|error| error.to_string())?;
     tokio::spawn(disk::drive(writer, log_disk, mood, Arc::clone(&context)));
@@ -252,22 +268,47 @@ async fn start(
         oracle,
         context: Arc::clone(&context),
     };
-    let node = Node::start(options(&birth, &network, &context), log, apply, snapshots).await;
+    let options = options(&birth, identity, &network, &context);
+    let node = Node::start(options, log, apply, snapshots).await;
     let node = node.map_err(|error| error.to_string())?;
     let handle = Handle::current();
-    network.listen(birth.host, handle.clone(), node.service());
-    let cluster = Cluster::new(birth.identity, registered(birth.host), machine, node, 0);
+    let cluster = Cluster::new(identity, registered(birth.host), machine, node, 0);
+    let services = Routes::new(cluster.node().service()).add_service(cluster.service());
+    network.listen(birth.host, handle.clone(), services);
     let stop = CancellationToken::new();
     let members = cluster.clone();
     tokio::spawn(async move { members.keep_membership(stop).await });
+    if birth.drops {
+        tokio::spawn(drops::keep(cluster.clone(), Arc::clone(&context)));
+    }
     let settings = Settings {
         sessions_max: 1000,
         version: "8.0.33".to_owned(),
         current_version: "simulated".to_owned(),
     };
-    let services = Services::inline(cluster.clone(), 1 << 20);
+    let answered = Arc::new(Mutex::new(BTreeMap::new()));
+    let inner = Services::inline(cluster.clone(), 1 << 20);
+    let services = Watching { inner, context, answered: Arc::clone(&answered) };
     let sessions = Sessions::new(Arc::new(services), settings);
-    Ok(Running { cluster, sessions, handle })
+    Ok(Running { cluster, sessions, answered, handle })
+}
+
+/// Who this host's frontend is: as its disk says, or as the cluster tells it.
+async fn identity(
+    birth: &Birth,
+    network: &Arc<Network>,
+    oracle: &Mutex<Oracle>,
+) -> Result<Identity, String> {
+    let known = *birth.passport.lock();
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let (dial, own) = (network.dialer(birth.host), registered(birth.host));
+    let joined = bootstrap::join(&*dial, &birth.helpers, &own, &CancellationToken::new()).await;
+    let identity = joined.map_err(|error| error.to_string())?;
+    oracle.lock().is(birth.host, identity.node);
+    *birth.passport.lock() = Some(identity);
+    Ok(identity)
 }
 
 /// A host's frontend as it is registered.
@@ -277,8 +318,13 @@ pub fn registered(host: usize) -> Frontend {
     frontend
 }
 
-fn options(birth: &Birth, network: &Arc<Network>, context: &Arc<Context>) -> NodeOptions {
-    let Identity { cluster, generation, node, .. } = birth.identity;
+fn options(
+    birth: &Birth,
+    identity: Identity,
+    network: &Arc<Network>,
+    context: &Arc<Context>,
+) -> NodeOptions {
+    let Identity { cluster, generation, node, .. } = identity;
     let mut options = NodeOptions::new(node, cluster, generation, birth.profile);
     options.client = birth.start;
     let (world, skew) = (Arc::clone(context), Arc::clone(&birth.skew_ms));

@@ -6,14 +6,24 @@
 //! - what was acknowledged is in the log, once, at the LSN that was said, with the effect that was
 //!   said; what was definitely refused is not; what is unknown is there at most once;
 //! - real time: what began after an acknowledged write ended has a greater LSN;
-//! - a read shows exactly the state of its LSN; a session's is not before its token, a linearizable
-//!   one not before anything that was acknowledged or read when it began.
+//! - a read shows exactly the state of its LSN; unless `any` will do, that is not before its
+//!   session's token, which may have come from another frontend; a linearizable one is not before
+//!   anything that was acknowledged or read when it began, a bounded one not before anything that
+//!   was acknowledged or read earlier than its bound before it began.
+//!
+//! A bound is measured by the clock of the frontend that reads. Frontends' clocks run at one rate,
+//! and one that was paused finds its clock a millisecond ahead, never behind: so what it takes for
+//! recent enough is recent enough by the world's clock too, but for the step it is in.
 
 use bytes::Bytes;
 use quorate::types::Lsn;
 
 use super::context::Context;
+use super::level::Level;
 use super::model::Model;
+
+/// Two clocks that are moved in steps of a millisecond may differ by so much.
+const STEP_MS: u64 = 2;
 
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +53,8 @@ pub enum Question {
     Get {
         /// The key.
         key: Bytes,
-        /// Whether it must see everything that was acknowledged before.
-        linearizable: bool,
+        /// How fresh its value must be.
+        level: Level,
     },
 }
 
@@ -60,7 +70,7 @@ pub enum Answer {
     },
     /// What a key holds, and since when.
     Read {
-        /// The LSN that the session has seen by then.
+        /// The state that it is from.
         lsn: Lsn,
         /// Value and version.
         value: Option<(Bytes, Lsn)>,
@@ -94,6 +104,8 @@ pub struct Operation {
     pub question: Question,
     /// When, by a clock that counts everything that happens.
     pub began: u64,
+    /// The simulated time of that.
+    pub began_ms: u64,
     /// When the answer came.
     pub ended: u64,
     /// The simulated time of that.
@@ -141,9 +153,37 @@ impl History {
                 return;
             }
         }
-        if let Err(what) = self.real_time() {
+        if let Err(what) = self.real_time().and_then(|()| self.bounded()) {
             context.violate(what);
         }
+    }
+
+    /// What was known so long before a bounded read began must be visible to it.
+    fn bounded(&self) -> Result<(), String> {
+        let mut known: Vec<_> =
+            self.operations.iter().filter(|operation| operation.answer.lsn().is_some()).collect();
+        known.sort_by_key(|operation| operation.at_ms);
+        // The newest that was known at each time.
+        let mut newest: Vec<&Operation> = Vec::new();
+        for operation in &known {
+            let before = newest.last().copied().unwrap_or(operation);
+            let is_newer = operation.answer.lsn() > before.answer.lsn();
+            newest.push(if is_newer { operation } else { before });
+        }
+        for operation in &known {
+            let Question::Get { level: Level::Bounded(bound_ms), .. } = operation.question else {
+                continue;
+            };
+            let since_ms = operation.began_ms.saturating_sub(bound_ms + STEP_MS);
+            let at = known.partition_point(|known| known.at_ms < since_ms);
+            let Some(before) = at.checked_sub(1).map(|at| newest[at]) else { continue };
+            if operation.answer.lsn() < before.answer.lsn() {
+                return Err(format!(
+                    "bounded staleness: {operation:?} is older than {bound_ms} ms, by {before:?}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whoever begins after an answer came must not be before it.
@@ -151,13 +191,8 @@ impl History {
         let mut ends: Vec<_> = self
             .operations
             .iter()
-            .filter(|operation| match &operation.answer {
-                Answer::Done { .. } => true,
-                Answer::Read { .. } => {
-                    matches!(operation.question, Question::Get { linearizable: true, .. })
-                }
-                _ => false,
-            })
+            // Whatever was read was committed, at whichever level.
+            .filter(|operation| operation.answer.lsn().is_some())
             .collect();
         ends.sort_by_key(|operation| operation.ended);
         let mut begins: Vec<_> = self.operations.iter().collect();
@@ -175,7 +210,7 @@ impl History {
             let (Some(before), Some(lsn)) = (seen, operation.answer.lsn()) else { continue };
             let floor = before.answer.lsn().unwrap_or_default();
             let wrong = match (&operation.question, &before.question) {
-                (Question::Get { linearizable: true, .. }, _) => lsn < floor,
+                (Question::Get { level: Level::Linearizable, .. }, _) => lsn < floor,
                 (Question::Get { .. }, _) => false,
                 // A write is after a write strictly, and not before what a read has seen.
                 (_, Question::Get { .. }) => lsn < floor,
@@ -210,36 +245,16 @@ fn effect(operation: &Operation, model: &Model) -> Result<(), String> {
         (Answer::Done { changed: false, .. } | Answer::Refused(_), _) if !written.is_empty() => {
             return Err(format!("said not to be done, but written at {written:?}"));
         }
-        (Answer::Read { lsn, value }, Question::Get { key, .. }) => {
-            if lsn.0 < operation.token {
+        (Answer::Read { lsn, value }, Question::Get { key, level }) => {
+            if level.keeps_token() && lsn.0 < operation.token {
                 return Err(format!("read at {lsn}, before the session's {}", operation.token));
             }
-            // The session's LSN may be ahead of the read's own; the value tells which it was.
             let holds = model.at(key, *lsn);
-            if holds != *value && !was_ever(model, key, value.as_ref(), operation, *lsn) {
+            if holds != *value {
                 return Err(format!("read at {lsn}, where the key held {holds:?}"));
             }
         }
         _ => {}
     }
     Ok(())
-}
-
-/// With `any`, a read may be older than what its session has seen; then it must still be a state
-/// that the key was in.
-fn was_ever(
-    model: &Model,
-    key: &Bytes,
-    value: Option<&(Bytes, Lsn)>,
-    operation: &Operation,
-    lsn: Lsn,
-) -> bool {
-    if operation.token > 0 || matches!(operation.question, Question::Get { linearizable: true, .. })
-    {
-        return false;
-    }
-    match value {
-        Some((_, version)) => *version <= lsn && model.at(key, *version).as_ref() == value,
-        None => true,
-    }
 }

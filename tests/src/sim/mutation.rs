@@ -20,6 +20,18 @@ pub enum Mutation {
     NoQuorumProbe,
     /// An entry that another leader's log replaced counts as never appended (openraft's 2095).
     DiscardedIsRefused,
+    /// A learner votes before it has anything of the log.
+    PromotedAtOnce,
+    /// The leader takes out a voter that nobody dropped: the quorum shrinks.
+    UnaskedRemoval,
+    /// A snapshot brings the membership that its receiver had already (openraft's issue 1808).
+    StaleMembership,
+    /// A frontend that lost its disk comes back under its id, with an empty log.
+    EmptyVoter,
+    /// What a session has seen elsewhere is not waited for.
+    TokenIgnored,
+    /// Once a position was confirmed, reads of bounded staleness never ask for another.
+    BoundedNotRefreshed,
 }
 
 impl Mutation {

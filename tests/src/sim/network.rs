@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use quorate::raft::{Dial, PeerService};
+use quorate::raft::Dial;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{Service, StdError, http};
+use tonic::service::Routes;
 
 use super::context::Context;
 use body::{Incoming, Piece, collect, next_piece};
@@ -69,7 +70,7 @@ struct State {
 
 struct Host {
     handle: Handle,
-    service: PeerService,
+    service: Routes,
 }
 
 /// Something under way.
@@ -133,7 +134,7 @@ impl Network {
     }
 
     /// From now on `host` answers.
-    pub fn listen(&self, host: usize, handle: Handle, service: PeerService) {
+    pub fn listen(&self, host: usize, handle: Handle, service: Routes) {
         self.state.lock().hosts.insert(host, Host { handle, service });
     }
 

@@ -7,22 +7,31 @@
 //! | the state is not ahead of its own durable log | every applied run, every start |
 //! | equal digests at equal LSN | every applied entry |
 //! | each request runs once, with the outcome of the model | every applied entry |
-//! | a leader has all that was committed before | it is first seen to lead |
+//! | a leader has all that was committed before, and the votes of a majority | it is first seen to lead |
+//! | the voters change by legal steps that were asked for; who was taken out stays out | every membership that reaches a disk |
+//! | an id is given once, and never to a second disk | registry, start |
+//!
+//! A majority is always one of the membership that the frontend in question has in its log; of a
+//! joint one, a majority of each half.
 
-use std::collections::BTreeMap;
+mod members;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate::machine::{Applied, Machine};
 use quorate::storage::log::{Change, SimLogDevice, unseal_entry};
 use quorate::types::{
-    BatchReply, Entry, EntryPayload, LeaderId, LogId, Lsn, Membership, NodeId, Outcome, StateDigest,
+    BatchReply, Entry, EntryPayload, Frontend, LeaderId, LogId, Lsn, Membership, NodeId, Outcome,
+    StateDigest,
 };
 
 use super::context::Context;
 use super::model::{Expected, Model};
+use members::Members;
 
-/// What the simulation knows of one host's disk.
+/// What the simulation knows of a disk: one that a host has, or had before it got a new one.
 struct Disk {
     node: Option<NodeId>,
     log: Arc<SimLogDevice>,
@@ -31,10 +40,24 @@ struct Disk {
 }
 
 impl Disk {
+    fn new(log: Arc<SimLogDevice>) -> Self {
+        Self { node: None, log, forgotten: BTreeMap::new() }
+    }
+
     /// Whether it has, or had, made a record durable.
     fn kept(&self, index: u64, record: &Bytes) -> bool {
         self.log.synced(index).as_ref() == Some(record)
             || self.forgotten.get(&index) == Some(record)
+    }
+
+    /// Whether it was purged up to there, or beyond.
+    fn purged(&self, index: u64) -> bool {
+        self.log.purged() >= Some(index)
+    }
+
+    /// Whether anything of the log is on it.
+    fn has_log(&self) -> bool {
+        self.log.last_synced().max(self.log.purged()).is_some()
     }
 }
 
@@ -50,10 +73,13 @@ struct Committed {
 pub struct Oracle {
     context: Arc<Context>,
     disks: Vec<Disk>,
+    /// Which of them each host has.
+    hosts: Vec<usize>,
     records: BTreeMap<(u64, LeaderId), Bytes>,
     memberships: BTreeMap<u64, BTreeMap<LeaderId, Membership>>,
     committed: BTreeMap<u64, Committed>,
     leaders: BTreeMap<LeaderId, usize>,
+    members: Members,
     /// What the committed log means.
     pub model: Model,
 }
@@ -61,25 +87,101 @@ pub struct Oracle {
 impl Oracle {
     /// Over these disks.
     pub fn new(context: Arc<Context>, disks: impl Iterator<Item = Arc<SimLogDevice>>) -> Self {
+        let disks: Vec<_> = disks.map(Disk::new).collect();
         Self {
             context,
-            disks: disks.map(|log| Disk { node: None, log, forgotten: BTreeMap::new() }).collect(),
+            hosts: (0..disks.len()).collect(),
+            disks,
             records: BTreeMap::new(),
             memberships: BTreeMap::new(),
             committed: BTreeMap::new(),
             leaders: BTreeMap::new(),
+            members: Members::default(),
             model: Model::default(),
         }
     }
 
+    fn disk(&self, host: usize) -> &Disk {
+        &self.disks[self.hosts[host]]
+    }
+
     /// Host `host` has the frontend `node`.
     pub fn is(&mut self, host: usize, node: NodeId) {
-        self.disks[host].node = Some(node);
+        let own = self.hosts[host];
+        let elsewhere = self.disks.iter().position(|disk| disk.node == Some(node));
+        if elsewhere.is_some_and(|disk| disk != own) {
+            self.context.violate(format!(
+                "host {host} is taken in as frontend {node}, whose promises are on another disk"
+            ));
+        }
+        self.disks[own].node = Some(node);
+    }
+
+    /// Host `host` gets an empty disk. What the old one promised counts on.
+    pub fn replaced(&mut self, host: usize, log: Arc<SimLogDevice>) {
+        self.hosts[host] = self.disks.len();
+        self.disks.push(Disk::new(log));
+    }
+
+    /// Somebody asks for a frontend on `address`.
+    pub fn asked_to_add(&mut self, address: &str) {
+        self.members.asked_to_add(address);
+    }
+
+    /// That was refused.
+    pub fn refused_to_add(&mut self, address: &str) {
+        if let Err(what) = self.members.refused_to_add(address) {
+            self.context.violate(what);
+        }
+    }
+
+    /// Somebody wants a frontend out.
+    pub fn asked_to_drop(&mut self, node: NodeId) {
+        self.members.asked_to_drop(node);
+    }
+
+    /// That was refused.
+    pub fn refused_to_drop(&mut self, node: NodeId) {
+        if let Err(what) = self.members.refused_to_drop(node) {
+            self.context.violate(what);
+        }
+    }
+
+    /// Registered frontends, as of the newest applied LSN.
+    pub fn registry(&self) -> &BTreeMap<NodeId, Frontend> {
+        self.members.registry()
+    }
+
+    /// Registered frontends that are to vote.
+    pub fn followers(&self) -> BTreeSet<NodeId> {
+        self.members.followers()
+    }
+
+    /// Whether it was registered and is not any more.
+    pub fn is_dropped(&self, node: NodeId) -> bool {
+        self.members.knows(node) && !self.members.registry().contains_key(&node)
+    }
+
+    /// Who votes, by the newest committed membership.
+    pub fn committed_voters(&self) -> BTreeSet<NodeId> {
+        let mut all = self.memberships.iter().rev();
+        let newest = all.find_map(|(at, all)| all.get(&self.committed.get(at)?.id.leader_id));
+        newest.map(|membership| membership.voter_ids().collect()).unwrap_or_default()
+    }
+
+    /// All sets of voters that may count now or next: of the newest committed membership, of later
+    /// ones in any log, and what the registry wants.
+    pub fn electorates(&self) -> Vec<BTreeSet<NodeId>> {
+        let newest = self.memberships.keys().rev().find(|at| self.committed.contains_key(at));
+        let from = newest.copied().unwrap_or_default();
+        let all = self.memberships.range(from..).flat_map(|(_, all)| all.values());
+        let configs = all.flat_map(|membership| membership.get_joint_config().iter().cloned());
+        configs.chain([self.followers()]).collect()
     }
 
     /// The disk of `host` is about to go back in time: what it acknowledged until now counts.
     pub fn forgets(&mut self, host: usize) {
-        let disk = &mut self.disks[host];
+        let disk = &mut self.disks[self.hosts[host]];
         let last = disk.log.last_synced().unwrap_or_default();
         let first = disk.log.first_seen().unwrap_or_default();
         let kept = (first..=last).filter_map(|at| Some((at, disk.log.synced(at)?)));
@@ -93,6 +195,7 @@ impl Oracle {
 
     /// Something is written to the log of `host`.
     pub fn wrote(&mut self, host: usize, changes: &[Change]) {
+        let mut written = BTreeMap::new();
         for change in changes {
             let Change::Put { index, record } = change else { continue };
             let Ok(entry) = unseal_entry(*index, record) else {
@@ -107,11 +210,57 @@ impl Oracle {
                     entry.log_id
                 ));
             }
+            written.insert(*index, record);
             if let EntryPayload::Membership(membership) = entry.payload {
-                let at = self.memberships.entry(*index).or_default();
-                at.insert(entry.log_id.leader_id, membership);
+                self.change(host, entry.log_id, membership, &written);
             }
         }
+    }
+
+    /// A membership is written to the log of `host`, after `written`.
+    fn change(
+        &mut self,
+        host: usize,
+        id: LogId,
+        membership: Membership,
+        written: &BTreeMap<u64, &Bytes>,
+    ) {
+        let is_new =
+            !self.memberships.get(&id.index).is_some_and(|all| all.contains_key(&id.leader_id));
+        let disk = self.disk(host);
+        let seen = |index: u64, record: &Bytes| match written.get(&index) {
+            Some(own) => *own == record,
+            None => disk.log.seen(index).as_ref() == Some(record),
+        };
+        let before = self.memberships.range(..id.index).rev();
+        let mut before = before.filter_map(|(at, all)| self.in_log(disk, *at, all, &seen));
+        if let Some((_, before)) = before.next().filter(|_| is_new) {
+            self.context.count("memberships");
+            self.context.say(&format!("host {host} has membership {id}: {membership}"));
+            let holds =
+                |node| self.disks.iter().any(|disk| disk.node == Some(node) && disk.has_log());
+            if let Err(what) = self.members.step(before, &membership, holds) {
+                self.context.violate(format!("membership {id}: {what}: {before} to {membership}"));
+            }
+        }
+        self.memberships.entry(id.index).or_default().insert(id.leader_id, membership);
+    }
+
+    /// The membership that a log has at an index. `held` tells whether the log holds a record.
+    fn in_log<'a>(
+        &self,
+        disk: &Disk,
+        at: u64,
+        all: &'a BTreeMap<LeaderId, Membership>,
+        held: impl Fn(u64, &Bytes) -> bool,
+    ) -> Option<(LeaderId, &'a Membership)> {
+        let own = all.iter().find(|(leader, _)| {
+            let record = self.records.get(&(at, **leader));
+            let committed = self.committed.get(&at).map(|committed| &committed.record);
+            record.is_some_and(|record| held(at, record))
+                || (disk.purged(at) && record == committed)
+        });
+        own.map(|(leader, membership)| (*leader, membership))
     }
 
     /// `host` has applied a run of entries.
@@ -141,7 +290,7 @@ impl Oracle {
                 }
                 Some(_) => {}
             }
-            let own = &self.disks[host].log;
+            let own = &self.disk(host).log;
             if own.seen(index).is_some() && own.synced(index).as_ref() != Some(&record) {
                 self.context.violate(format!(
                     "state ahead of log: host {host} has applied {index}, which is not durable there"
@@ -152,6 +301,9 @@ impl Oracle {
                 Err(error) => return self.context.violate(format!("host {host}: {error}")),
             };
             self.compare(host, index, reply, digest);
+        }
+        if let Err(what) = self.members.registered(view.lsn().0, view.frontends()) {
+            self.context.violate(format!("registry at LSN {}: {what}", view.lsn()));
         }
     }
 
@@ -200,8 +352,8 @@ impl Oracle {
             self.context.violate(format!("LSN {index} is applied before {}", index - 1));
         }
         if !self.is_on_majority(index, &record) {
-            let holders: Vec<_> = (0..self.disks.len())
-                .filter(|host| self.disks[*host].kept(index, &record))
+            let holders: Vec<_> = (0..self.hosts.len())
+                .filter(|host| self.disk(*host).kept(index, &record))
                 .collect();
             self.context.violate(format!(
                 "committed without a majority: LSN {index} ({}) is durable on hosts {holders:?} only",
@@ -212,6 +364,14 @@ impl Oracle {
             EntryPayload::Normal(batch) => self.model.apply(Lsn(index), batch),
             EntryPayload::Blank | EntryPayload::Membership(_) => Vec::new(),
         };
+        if let EntryPayload::Membership(next) = &entry.payload {
+            let mut before = self.memberships.range(..index).rev();
+            let previous =
+                before.find_map(|(at, all)| all.get(&self.committed.get(at)?.id.leader_id));
+            if let Some(previous) = previous {
+                self.members.committed(previous, next);
+            }
+        }
         let committed = Committed { id: entry.log_id, record, expected, digest: None };
         self.committed.insert(index, committed);
     }
@@ -219,32 +379,36 @@ impl Oracle {
     /// Whether a record is durable on a majority, by the memberships in the log of one of those who
     /// have it: the last one before it, or a later one.
     fn is_on_majority(&self, index: u64, record: &Bytes) -> bool {
-        let holds = |node: &NodeId| {
-            self.disks.iter().any(|disk| disk.node == Some(*node) && disk.kept(index, record))
-        };
-        let enough = |membership: &Membership| {
-            membership
-                .get_joint_config()
-                .iter()
-                .all(|config| 2 * config.iter().filter(|node| holds(node)).count() > config.len())
-        };
-        self.disks.iter().filter(|disk| disk.kept(index, record)).any(|disk| {
-            let of = |at: &u64, all: &BTreeMap<LeaderId, Membership>| {
-                let mut all = all.iter();
-                let is_purged = disk.log.purged() >= Some(*at);
-                let own = all.find(|(leader, _)| {
-                    let record = self.records.get(&(*at, **leader));
-                    let committed = self.committed.get(at).map(|committed| &committed.record);
-                    record.is_some_and(|record| disk.kept(*at, record))
-                        || (is_purged && record == committed)
-                });
-                own.map(|(_, membership)| membership.clone())
-            };
-            let before = self.memberships.range(..=index).rev();
-            let in_force = before.filter_map(|(at, all)| of(at, all)).next();
-            let later = self.memberships.range(index + 1..).filter_map(|(at, all)| of(at, all));
-            in_force.into_iter().chain(later).any(|membership| enough(&membership))
+        let holds = |disk: &Disk| disk.kept(index, record);
+        self.disks.iter().filter(|disk| holds(disk)).any(|disk| {
+            let kept = |at: u64, record: &Bytes| disk.kept(at, record);
+            let own = |(at, all): (&u64, _)| self.in_log(disk, *at, all, kept);
+            let in_force = self.memberships.range(..=index).rev().filter_map(own).next();
+            let later = self.memberships.range(index + 1..).filter_map(own);
+            in_force.into_iter().chain(later).any(|(_, all)| self.is_majority(all, holds))
         })
+    }
+
+    /// Whether a majority of a membership has a disk that `counts`.
+    fn is_majority(&self, membership: &Membership, counts: impl Fn(&Disk) -> bool) -> bool {
+        let has = |node: &&NodeId| {
+            self.disks.iter().any(|disk| disk.node == Some(**node) && counts(disk))
+        };
+        let mut configs = membership.get_joint_config().iter();
+        configs.all(|config| 2 * config.iter().filter(has).count() > config.len())
+    }
+
+    /// Whether `host` was elected by a majority of those who vote by its own log, as that was
+    /// before it led, and is one of them.
+    fn is_elected(&self, host: usize, leader: LeaderId) -> bool {
+        let disk = self.disk(host);
+        let seen = |at: u64, record: &Bytes| disk.log.seen(at).as_ref() == Some(record);
+        let all = self.memberships.iter().rev();
+        let mut own = all.filter_map(|(at, all)| self.in_log(disk, *at, all, seen));
+        let Some((_, in_force)) = own.find(|(by, _)| *by != leader) else { return true };
+        let votes = |disk: &Disk| disk.log.voted().is_some_and(|vote| vote.leader_id >= leader);
+        in_force.voter_ids().any(|voter| voter == leader.node_id)
+            && self.is_majority(in_force, votes)
     }
 
     /// `host` leads, by its own account.
@@ -255,7 +419,12 @@ impl Oracle {
         self.context.count("leaders");
         self.context.say(&format!("host {host} leads as {leader}"));
         self.leaders.insert(leader, host);
-        let log = &self.disks[host].log;
+        if !self.is_elected(host, leader) {
+            self.context.violate(format!(
+                "election safety: host {host} leads as {leader} without the votes of a majority"
+            ));
+        }
+        let log = &self.disk(host).log;
         for (index, committed) in &self.committed {
             if committed.id.leader_id < leader
                 && log.purged() < Some(*index)
@@ -273,7 +442,7 @@ impl Oracle {
     /// explains: the log holds its last entry, or a snapshot on this disk reaches as far.
     pub fn started(&mut self, host: usize, applied: &Applied, snapshot: Option<LogId>) {
         let Some(last) = applied.log_id else { return };
-        let log = &self.disks[host].log;
+        let log = &self.disk(host).log;
         let record = log.seen(last.index);
         let held = record.and_then(|record| unseal_entry(last.index, &record).ok());
         let explained = held.is_some_and(|entry| entry.log_id == last)

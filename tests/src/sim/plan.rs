@@ -94,11 +94,24 @@ impl Fault {
     }
 }
 
+/// What a host is to the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing: it has an empty disk, and nobody runs on it.
+    Outside,
+    /// It has a frontend that votes, is to vote, or did until it was dropped.
+    Follower,
+}
+
 /// A run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Hosts, each with a frontend.
+    /// Hosts that the cluster begins with, each with a frontend.
     pub hosts: usize,
+    /// Hosts that may join. None: nothing changes who belongs in this run.
+    pub spares: usize,
+    /// How often somebody changes who belongs, in millionths per millisecond.
+    pub change_rate: u64,
     /// Clients.
     pub clients: u64,
     /// Keys that they fight over.
@@ -119,6 +132,9 @@ pub struct Plan {
 
 /// Every so many seeds, modules run as WebAssembly.
 const WASM_EVERY: u64 = 32;
+/// In every so many, frontends join and leave. The others are the histories that they were before
+/// any could.
+const CHANGES_EVERY: u64 = 2;
 
 impl Plan {
     /// The plan of a seed.
@@ -130,8 +146,13 @@ impl Plan {
         if faults.iter().all(|(fault, _)| *fault == Fault::Heal) {
             faults.push((Fault::Crash, 5));
         }
+        // Of their own, so that the other plans stay what they are.
+        let own = Dice::new(!seed);
+        let changes = seed % CHANGES_EVERY == 0;
         Self {
             hosts,
+            spares: if changes { 2 } else { 0 },
+            change_rate: if changes { own.within(&(150..=1_200)) } else { 0 },
             clients: dice.within(&(2..=8)),
             keys: dice.within(&(2..=8)),
             think_ms: 0..=dice.within(&(1..=30)),
@@ -141,6 +162,11 @@ impl Plan {
             faults,
             wasm: seed % WASM_EVERY == 0,
         }
+    }
+
+    /// Whether anything changes who belongs.
+    pub fn has_changes(&self) -> bool {
+        self.change_rate > 0
     }
 
     /// Chooses a fault.

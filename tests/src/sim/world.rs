@@ -26,8 +26,8 @@ use super::history::History;
 use super::mutation::Mutation;
 use super::network::Network;
 use super::oracle::Oracle;
-use super::plan::Plan;
-use super::{ending, faults};
+use super::plan::{Plan, Role};
+use super::{changes, ending, faults};
 
 /// A cluster must be founded in so many milliseconds.
 const FOUNDING_MS: u64 = 30_000;
@@ -50,7 +50,7 @@ pub struct Outcome {
 /// A host and what is on it.
 pub(super) struct Host {
     pub disk: Disk,
-    pub identity: Option<Identity>,
+    pub role: Role,
     pub process: Option<Process>,
     /// Starts again at this time.
     pub starts_at: Option<u64>,
@@ -60,7 +60,7 @@ pub(super) struct Host {
     pub skew_ms: Arc<AtomicI64>,
     /// Its disk went back in time: it must refuse to start.
     pub must_refuse: bool,
-    /// It refused, and is out for good.
+    /// What its disk had promised is lost: it is out until it is dropped and added anew.
     pub lost: bool,
 }
 
@@ -79,6 +79,7 @@ pub struct World {
     /// Clients that have not ended.
     pub(super) asking: Arc<()>,
     pub(super) crash_rate: Arc<AtomicU64>,
+    pub(super) operator: changes::Operator,
     runtime: Runtime,
     module: Module,
     starts: u64,
@@ -103,7 +104,9 @@ impl World {
         let plan = Plan::of(seed, &context.dice);
         context.say(&format!("seed {seed}: {plan:?}"));
         let network = Network::new(Arc::clone(&context));
-        let hosts: Vec<_> = (0..plan.hosts).map(|_| Host::new()).collect();
+        let roles = (0..plan.hosts).map(|_| Role::Follower);
+        let roles = roles.chain((0..plan.spares).map(|_| Role::Outside));
+        let hosts: Vec<_> = roles.map(Host::new).collect();
         let disks = hosts.iter().map(|host| Arc::clone(&host.disk.log));
         let oracle = Oracle::new(Arc::clone(&context), disks);
         let (runtime, module) = if plan.wasm {
@@ -121,7 +124,7 @@ impl World {
             .expect("a runtime without threads");
         let clients_epoch = clients.block_on(async { Instant::now() });
         Self {
-            doors: Arc::new(Mutex::new(vec![None; plan.hosts])),
+            doors: Arc::new(Mutex::new(vec![None; hosts.len()])),
             context,
             plan,
             network,
@@ -133,6 +136,7 @@ impl World {
             stop_clients: Arc::default(),
             asking: Arc::new(()),
             crash_rate: Arc::default(),
+            operator: changes::Operator::default(),
             runtime,
             module,
             starts: 0,
@@ -151,11 +155,17 @@ impl World {
             if self.context.dice.chance(self.plan.fault_rate) {
                 faults::happen(self);
             }
+            if self.plan.has_changes() {
+                changes::operate(self);
+            }
             if !self.step() {
                 return;
             }
         }
         if self.context.dice.chance(ending::BRIDGE_RATE) && !self.stand_a_deaf_leader() {
+            return;
+        }
+        if self.plan.has_changes() && !self.hand_over_to_nobody() {
             return;
         }
         if self.heal() {
@@ -172,6 +182,9 @@ impl World {
         self.context.dice.shuffle(&mut order);
         for host in order {
             self.run_host(host, now);
+        }
+        if self.plan.has_changes() {
+            changes::tend(self);
         }
         let until = self.clients_epoch + Duration::from_millis(now);
         self.clients.block_on(super::clients::until(until));
@@ -240,13 +253,15 @@ impl World {
     /// Starts the frontend of a host.
     pub(super) fn start(&mut self, at: usize) {
         self.starts += 1;
+        let helpers = self.helpers(at);
         let host = &mut self.hosts[at];
         host.starts_at = None;
-        let Some(identity) = host.identity else { return };
         self.context.say(&format!("host {at} starts"));
         let birth = Birth {
             host: at,
-            identity,
+            passport: Arc::clone(&host.disk.passport),
+            helpers,
+            drops: self.plan.has_changes(),
             profile: Profile::Fast,
             runtime: self.runtime.clone(),
             start: self.starts,
@@ -275,8 +290,12 @@ impl World {
     fn found(&mut self) -> bool {
         let random = self.context.dice.next();
         let first = founder(random);
-        self.hosts[0].identity = Some(first);
-        self.oracle.lock().is(0, first.node);
+        self.hosts[0].disk.stamp(first);
+        {
+            let mut oracle = self.oracle.lock();
+            oracle.is(0, first.node);
+            (0..self.plan.hosts).for_each(|host| oracle.asked_to_add(&Network::address(host)));
+        }
         self.start(0);
         if !self.until(FOUNDING_MS, "the founder serves", |world| world.serves(0)) {
             return false;
@@ -294,7 +313,7 @@ impl World {
             }
         };
         for (at, node) in (1..).zip(ids) {
-            self.hosts[at].identity = Some(Identity { node, ..first });
+            self.hosts[at].disk.stamp(Identity { node, ..first });
             self.oracle.lock().is(at, node);
             self.start(at);
         }
@@ -328,6 +347,7 @@ impl World {
                 doors: Arc::clone(&self.doors),
                 history: Arc::clone(&self.history),
                 keys: self.plan.keys,
+                travels: self.plan.has_changes(),
                 think_ms: self.plan.think_ms.clone(),
             };
             let (stop, asking) = (Arc::clone(&self.stop_clients), Arc::clone(&self.asking));
@@ -338,9 +358,10 @@ impl World {
         }
     }
 
-    /// Hosts that are not lost.
-    pub(super) fn living(&self) -> Vec<usize> {
-        (0..self.hosts.len()).filter(|at| !self.hosts[*at].lost).collect()
+    /// Hosts that something can happen to.
+    pub(super) fn victims(&self) -> Vec<usize> {
+        let may = |at: &usize| self.hosts[*at].role != Role::Outside && !self.hosts[*at].lost;
+        (0..self.hosts.len()).filter(may).collect()
     }
 
     /// The frontend of a host, if it serves.
@@ -423,7 +444,7 @@ impl World {
     /// so too; the highest term counts.
     pub(super) fn leader(&self) -> Option<(usize, NodeId)> {
         let mut newest = None;
-        for at in self.living() {
+        for at in self.victims() {
             let Some(running) = self.running(at) else { continue };
             let known = running.cluster.node().watch().borrow().clone();
             if known.is_leader && newest.is_none_or(|(term, _)| term < known.term) {
@@ -433,7 +454,7 @@ impl World {
         newest.map(|(_, leader)| leader)
     }
 
-    /// The leader, if all that live serve and agree on it.
+    /// The leader, if all members serve and agree on it.
     pub(super) fn agreed_leader(&self) -> Option<(usize, NodeId)> {
         let (host, node) = self.leader()?;
         let term = self.running(host)?.cluster.node().watch().borrow().term;
@@ -443,15 +464,15 @@ impl World {
                 known.term == term && known.leader.is_some_and(|leader| leader.id == node)
             })
         };
-        self.living().iter().all(agrees).then_some((host, node))
+        self.members().iter().all(agrees).then_some((host, node))
     }
 }
 
 impl Host {
-    fn new() -> Self {
+    fn new(role: Role) -> Self {
         Self {
             disk: Disk::new(),
-            identity: None,
+            role,
             process: None,
             starts_at: None,
             paused_until: None,

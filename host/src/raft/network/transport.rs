@@ -75,7 +75,7 @@ impl Transport for Channel {
 
 /// A connection, as gRPC's clients want it.
 #[derive(Clone)]
-pub(in crate::raft) struct Wire(pub Arc<dyn Transport>);
+pub struct Wire(pub Arc<dyn Transport>);
 
 impl Service<http::Request<Body>> for Wire {
     type Response = http::Response<Body>;

@@ -10,8 +10,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::types::Vote;
+
 use super::device::{Change, DeviceError, Kept, LogDevice, Slot};
-use super::layout::unseal_position;
+use super::layout::{unseal_position, unseal_vote};
 
 /// How the next write fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,12 @@ impl SimLogDevice {
     /// The highest index that would be there after any crash.
     pub fn last_synced(&self) -> Option<u64> {
         self.disk.lock().synced.entries.keys().next_back().copied()
+    }
+
+    /// The vote that would be there after any crash.
+    pub fn voted(&self) -> Option<Vote> {
+        let record = self.disk.lock().synced.slots.get(&Slot::Vote).cloned()?;
+        unseal_vote(&record).ok()
     }
 
     /// How many groups were written, and how many of them were synced.

@@ -1,0 +1,99 @@
+//! Who belongs, as the world sees it: what hosts have, and what the registry says of them.
+
+use std::collections::BTreeSet;
+
+use quorate::types::NodeId;
+
+use super::network::Network;
+use super::plan::Role;
+use super::world::World;
+
+/// A joining frontend asks so many others at most.
+const HELPERS_MAX: u64 = 3;
+
+impl World {
+    /// The id under which the address of a host is registered.
+    pub(super) fn registered(&self, host: usize) -> Option<NodeId> {
+        let address = Network::address(host);
+        let oracle = self.oracle.lock();
+        let mut all = oracle.registry().iter();
+        all.find(|(_, frontend)| frontend.address() == address).map(|(node, _)| *node)
+    }
+
+    /// Whether the frontend of a host is registered and has what it promised on its disk.
+    pub(super) fn is_member(&self, host: usize) -> bool {
+        let own = self.hosts[host].disk.identity().map(|own| own.node);
+        !self.hosts[host].lost && own.is_some() && own == self.registered(host)
+    }
+
+    /// Hosts whose frontend belongs to the cluster.
+    pub(super) fn members(&self) -> Vec<usize> {
+        (0..self.hosts.len()).filter(|host| self.is_member(*host)).collect()
+    }
+
+    /// Whether a host's frontend was dropped, or what it was to become was.
+    pub(super) fn is_dropped(&self, host: usize) -> bool {
+        let own = self.hosts[host].disk.identity();
+        own.is_some_and(|own| self.oracle.lock().is_dropped(own.node))
+    }
+
+    /// The host of a frontend, which may still be on its way there.
+    pub(super) fn host_of(&self, node: NodeId) -> Option<usize> {
+        let is_there = |host: &usize| {
+            let own = self.hosts[*host].disk.identity().map(|own| own.node);
+            own == Some(node) || (own.is_none() && self.registered(*host) == Some(node))
+        };
+        (0..self.hosts.len()).find(is_there)
+    }
+
+    /// Whether the cluster can go on, by any membership that may be in force, without the disk of
+    /// one host more, or after a frontend was dropped.
+    pub(super) fn survives(&self, lost: Option<usize>, dropped: Option<NodeId>) -> bool {
+        let mut all = self.oracle.lock().electorates();
+        if let Some(dropped) = dropped {
+            let mut left = self.oracle.lock().followers();
+            left.remove(&dropped);
+            all.push(left);
+        }
+        let has = |node: &&NodeId| {
+            self.host_of(**node).is_some_and(|host| {
+                Some(host) != lost && !self.hosts[host].lost && !self.hosts[host].must_refuse
+            })
+        };
+        all.iter().all(|voters| 2 * voters.iter().filter(has).count() > voters.len())
+    }
+
+    /// Whether Raft's membership is what the registry says, by the account of the leader.
+    pub(super) fn is_settled(&self) -> bool {
+        let Some((leader, _)) = self.leader() else { return false };
+        let Some(running) = self.running(leader) else { return false };
+        let status = running.cluster.node().status();
+        let followers: BTreeSet<_> = self.oracle.lock().followers();
+        let arrived = |node: &NodeId| {
+            self.host_of(*node).is_some_and(|host| {
+                self.hosts[host].lost || (self.is_member(host) && self.serves(host))
+            })
+        };
+        !status.is_joint
+            && status.learners.is_empty()
+            && status.voters == followers
+            && followers.iter().all(arrived)
+    }
+
+    /// Whom a host asks to be taken in.
+    pub(super) fn helpers(&self, host: usize) -> Vec<String> {
+        if self.hosts[host].disk.identity().is_some() {
+            return Vec::new();
+        }
+        let others = (0..self.hosts.len())
+            .filter(|other| *other != host && self.hosts[*other].role != Role::Outside);
+        let mut others: Vec<_> = others.collect();
+        self.context.dice.shuffle(&mut others);
+        let many = self.context.dice.within(&(1..=HELPERS_MAX));
+        let member = others.iter().copied().find(|other| self.is_member(*other));
+        others.truncate(usize::try_from(many).expect("a few"));
+        // Those who were dropped do not know who came after.
+        others.extend(member.filter(|member| !others.contains(member)));
+        others.into_iter().map(Network::address).collect()
+    }
+}
