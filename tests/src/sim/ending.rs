@@ -134,6 +134,13 @@ impl World {
             host.paused_until = host.paused_until.map(|_| now);
             host.starts_at = host.starts_at.map(|_| now);
         }
+        // Whoever waits to be taken in is told of helpers that belong to the cluster by now.
+        for at in self.victims() {
+            if self.hosts[at].disk.identity().is_none() && self.hosts[at].process.is_some() {
+                self.crash(at, "it is told of other helpers", true);
+                self.hosts[at].starts_at = Some(now + 1);
+            }
+        }
     }
 
     /// Ends all faults and waits until all is well.

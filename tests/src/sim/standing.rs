@@ -90,7 +90,10 @@ impl World {
         let mut others: Vec<_> = others.collect();
         self.context.dice.shuffle(&mut others);
         let many = self.context.dice.within(&(1..=HELPERS_MAX));
+        let member = others.iter().copied().find(|other| self.is_member(*other));
         others.truncate(usize::try_from(many).expect("a few"));
+        // Those who were dropped do not know who came after.
+        others.extend(member.filter(|member| !others.contains(member)));
         others.into_iter().map(Network::address).collect()
     }
 }
