@@ -59,9 +59,15 @@ pub type Progress<'a> = &'a dyn Fn(String);
 
 /// A cluster of `size` voters with that timing and the key/value module.
 fn cluster(dir: &Path, size: usize, profile: Profile) -> Cluster {
-    let settle =
-        |_, frontend: &mut Frontend| frontend.configure("election_profile", profile.name());
+    let settle = |_, frontend: &mut Frontend| settle(frontend, profile);
     Cluster::start_prepared(dir, size, Some(modules::KV), settle)
+}
+
+/// Configures a frontend that has not been started yet.
+fn settle(frontend: &mut Frontend, profile: Profile) {
+    frontend.configure("election_profile", profile.name());
+    // Room on the disk is proved elsewhere, and two dozen ballasts are more than a gigabyte.
+    frontend.configure("ballast_bytes", 0);
 }
 
 /// The frontends at these positions.

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::load::Load;
 use super::network::Network;
 use super::report::{Row, Times};
-use super::{Options, Profile, Progress, others, some};
+use super::{Options, Profile, Progress, others, settle, some};
 use crate::endurance::history::Verdict;
 use crate::sim::Dice;
 use crate::{Cluster, modules};
@@ -100,7 +100,7 @@ fn measure(
         Fault::Kill | Fault::Stop => None,
     };
     let mut cluster = Cluster::start_prepared(dir, FRONTENDS, Some(modules::KV), |at, frontend| {
-        frontend.configure("election_profile", profile.name());
+        settle(frontend, profile);
         if let Some(network) = &network {
             network.place(at, frontend).expect("a place in the network for a frontend");
         }

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::load::Load;
 use super::report::{Row, Times};
-use super::{Options, Profile, Progress, cluster, others};
+use super::{Options, Profile, Progress, cluster, others, settle};
 use crate::bench::usage::Usage;
 use crate::endurance::client::Client;
 use crate::{Cluster, Frontend, eventually};
@@ -158,7 +158,7 @@ pub(super) fn join(cluster: &mut Cluster, dir: &Path, kind: &str, helper: usize)
     let at = cluster.frontends.len();
     let address = cluster.frontends[helper].address();
     let mut next = Frontend::new(dir, Some(address), None);
-    next.configure("election_profile", Profile::Fast.name());
+    settle(&mut next, Profile::Fast);
     let add = format!("ALTER SYSTEM ADD {kind} \"{}\"", next.address());
     cluster.frontends[helper].mariadb().ok(&add);
     next.start();
