@@ -21,5 +21,5 @@ mod recover;
 mod refusals;
 mod sim;
 mod start;
-mod visible;
 mod subscribe;
+mod visible;

@@ -179,7 +179,8 @@ fn ask(world: &mut World, change: Change) {
             }
             let address = Network::address(host);
             world.oracle.lock().asked_to_add(&address);
-            execute(&running, format!("ALTER SYSTEM ADD FOLLOWER \"{address}\""))
+            // Forced, because its name resolves in the simulated network only.
+            execute(&running, format!("ALTER SYSTEM ADD FOLLOWER \"{address}\" FORCE"))
         }
         Change::Drop(node) => {
             world.context.count("frontends asked to leave");

@@ -243,6 +243,10 @@ impl World {
             host.lost = true;
             self.crash(at, "its disk is old", true);
             self.hosts[at].starts_at = None;
+        } else if host.lost {
+            self.context.say(&format!("host {at} is not let in with an empty disk: {why}"));
+            self.crash(at, "it is not let in", true);
+            self.hosts[at].starts_at = None;
         } else if why.contains("simulated") {
             self.crash(at, &format!("it could not start: {why}"), true);
         } else {
