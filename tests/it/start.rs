@@ -81,3 +81,30 @@ fn a_development_cluster_starts_stops_and_keeps_its_data_until_reset() {
     assert_eq!(shown.rows().len(), 0);
     cluster.stop();
 }
+
+#[test]
+fn observers_beside_a_single_follower_follow_it() {
+    let dir = tempfile::tempdir().expect("a test may create folders");
+    let base = base_port();
+    let mut child = Command::new(binary())
+        .args(["dev", "--frontends", "1", "--observers", "2", "--base-port", &base.to_string()])
+        .arg("--dir")
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let printed: Vec<_> = stdout
+        .lines()
+        .map(|line| line.expect("it prints text"))
+        .take_while(|line| !line.contains("Ctrl-C"))
+        .collect();
+    let observers = printed.iter().filter(|line| line.starts_with("| OBSERVER")).count();
+    assert_eq!(observers, 2, "{printed:?}");
+    Mariadb::new(base + 2).ok("CREATE DATABASE followed");
+    let read = "SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'followed'";
+    for observer in [base + 6, base + 10] {
+        assert_eq!(Mariadb::new(observer).ok(read).rows().len(), 1);
+    }
+    Dev { child, ports: Vec::new() }.stop();
+}

@@ -217,7 +217,10 @@ async fn form(members: &mut [Member], progress: &ProgressBar) -> anyhow::Result<
         }
         match look(members).await {
             Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(waiting)) => progress.set_message(waiting),
+            Ok(Err(waiting)) => {
+                last = anyhow!("{waiting}");
+                progress.set_message(waiting);
+            }
             Err(error) => last = error,
         }
         tokio::time::sleep(LOOK_INTERVAL).await;

@@ -97,10 +97,10 @@ impl Distance {
     pub fn measure(&self) -> Option<(u32, Duration)> {
         let metrics = self.raft.metrics().borrow_watched().clone();
         if metrics.state.is_leader() {
-            let acked = metrics.last_quorum_acked.map(|at| at.elapsed());
-            // Alone, it has its majority in itself.
+            // Alone, it has its majority in itself, and nothing acknowledges between two writes.
             let alone = metrics.membership_config.voter_ids().count() <= 1;
-            return acked.or(alone.then_some(Duration::ZERO)).map(|silence| (0, silence));
+            let acked = metrics.last_quorum_acked.map(|at| at.elapsed());
+            return if alone { Some(Duration::ZERO) } else { acked }.map(|silence| (0, silence));
         }
         let membership = metrics.membership_config.membership();
         if membership.get_node(&metrics.id).is_some() {
