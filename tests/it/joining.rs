@@ -140,7 +140,10 @@ fn the_data_directory_of_a_dropped_frontend_is_refused_when_it_was_added_anew_in
     first.mariadb().ok(&format!("ALTER SYSTEM DROP OBSERVER \"{}\"", second.address()));
     eventually("it is told and ends", LIMIT, || second.process().is_none().then_some(()));
     first.mariadb().ok(&format!("ALTER SYSTEM ADD FOLLOWER \"{}\"", second.address()));
-    refused(&second.start(&["--helper", &first.address()]), "was dropped");
+    let again = second.start(&["--helper", &first.address()]);
+    assert_eq!(again.code, Some(66), "{again:?}");
+    let text = "was dropped from the cluster, and";
+    assert!(again.err.contains(text) && again.err.contains("added anew as FOLLOWER"), "{again:?}");
     std::fs::remove_dir_all(second.meta_dir()).expect("a test may remove folders");
     second.started(&["--helper", &first.address()]);
 }
