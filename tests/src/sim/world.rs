@@ -31,6 +31,8 @@ use super::{changes, ending, faults};
 
 /// A cluster must be founded in so many milliseconds.
 const FOUNDING_MS: u64 = 30_000;
+/// A frontend that is not let in is started again after so many.
+const REFUSED_PAUSE_MS: u64 = 500;
 /// A supervisor starts a frontend again after so many.
 const RESTART_MS: std::ops::RangeInclusive<u64> = 20..=1500;
 
@@ -243,10 +245,12 @@ impl World {
             host.lost = true;
             self.crash(at, "its disk is old", true);
             self.hosts[at].starts_at = None;
-        } else if host.lost {
+        } else if host.disk.identity().is_none() {
+            // Whom it asks may not know yet that it is another one now.
+            let again = (!host.lost).then(|| self.context.now_ms() + REFUSED_PAUSE_MS);
             self.context.say(&format!("host {at} is not let in with an empty disk: {why}"));
             self.crash(at, "it is not let in", true);
-            self.hosts[at].starts_at = None;
+            self.hosts[at].starts_at = again;
         } else if why.contains("simulated") {
             self.crash(at, &format!("it could not start: {why}"), true);
         } else {
