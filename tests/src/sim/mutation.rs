@@ -37,6 +37,6 @@ pub enum Mutation {
 impl Mutation {
     /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        self != Self::DiscardedIsRefused
+        !matches!(self, Self::DiscardedIsRefused | Self::EmptyVoter | Self::StaleMembership)
     }
 }

@@ -7,8 +7,8 @@
 //! | the state is not ahead of its own durable log | every applied run, every start |
 //! | equal digests at equal LSN | every applied entry |
 //! | each request runs once, with the outcome of the model | every applied entry |
-//! | a leader has all that was committed before, and the votes of a majority | it is first seen to lead |
-//! | the voters change by legal steps that were asked for; who was taken out stays out | every membership that reaches a disk |
+//! | a leader has all committed before it, and the votes of a majority | it is first seen to lead |
+//! | voters change by legal steps that were asked for; who is out stays out | every membership |
 //! | an id is given once, and never to a second disk | registry, start |
 //!
 //! A majority is always one of the membership that the frontend in question has in its log; of a
