@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::{Mariadb, eventually};
@@ -296,12 +297,27 @@ impl Drop for Frontend {
     }
 }
 
+/// Where [`free_ports`] looks: below the ports that the kernel gives to outgoing connections, which
+/// could take one while its frontend is being started again.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+/// How far apart processes begin to look. More than most of them need, so that two that look at
+/// once do not find the same.
+const PORTS_APART: u32 = 97;
+
 /// Four ports that were free a moment ago.
 ///
 /// # Panics
 /// When loopback has none.
 pub fn free_ports() -> [u16; 4] {
-    let listeners: [TcpListener; 4] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has free ports"));
-    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    std::array::from_fn(|_| {
+        let mut candidates = (0..count).map(|_| {
+            let number = GIVEN.fetch_add(1, Ordering::Relaxed);
+            let at = std::process::id().wrapping_mul(PORTS_APART).wrapping_add(number) % count;
+            PORTS.start + u16::try_from(at).expect("it is below the count, which fits")
+        });
+        let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        candidates.find(free).expect("loopback has free ports")
+    })
 }
