@@ -106,8 +106,8 @@ impl MachineView {
         self.published.registry.frontends.get(&node)
     }
 
-    /// The newest id that was ever given to a frontend. One that is not newer and not registered was
-    /// dropped, for good.
+    /// The newest id that was ever given to a frontend. One that is not newer and not registered
+    /// was dropped, for good.
     pub fn newest_node(&self) -> NodeId {
         self.published.registry.newest_node
     }

@@ -289,8 +289,8 @@ impl Node {
     }
 
     /// Takes the committed log from a frontend until that ends; `own` is this frontend's address.
-    /// For one that is in no membership. Cancel safe; nothing is lost by beginning anew, at the same
-    /// frontend or another.
+    /// For one that is in no membership. Cancel safe; nothing is lost by beginning anew, at the
+    /// same frontend or another.
     pub async fn follow(&self, node: NodeId, address: &str, own: &str) -> FeedEnd {
         self.follower.follow(node, address, own).await
     }
