@@ -237,7 +237,7 @@ async fn while_nothing_is_recorded_the_statement_that_changes_it_is_named() {
     assert_eq!(names(&until(&mut running, off).await.0), format!("{off} {CHANGE_FEED}"));
     let refused = cluster.refused(SubscribeRequest::default()).await;
     assert_eq!(refused.code(), Code::FailedPrecondition);
-    let statement = "ADMIN SET FRONTEND CONFIG (\"change_feed\" = \"on\")";
+    let statement = "ADMIN SET FRONTEND CONFIG (\"change_feed\" = \"true\")";
     assert!(refused.message().contains(statement), "{refused}");
     cluster.set("a", "1");
     let ended = status(&mut running).await;

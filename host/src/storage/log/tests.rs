@@ -269,11 +269,13 @@ fn a_closed_log_has_written_everything_and_takes_no_more() {
     let mut other = log.clone();
     now(log.add(entries(1, 0..50), ignore())).unwrap();
     now(other.save_committed(Some(id(1, 7)))).unwrap();
+    // What asks for a sync takes along what came before.
+    now(log.add(entries(1, 50..51), ignore())).unwrap();
     log.close().unwrap();
     assert!(now(other.purge(id(1, 1))).unwrap_err().to_string().contains("closed"));
     device.crash(0);
     let (log, _) = stepped(&device);
-    assert_eq!(log.durable(), Some(id(1, 49)));
+    assert_eq!(log.durable(), Some(id(1, 50)));
     assert_eq!(log.state().committed, Some(id(1, 7)));
 }
 
