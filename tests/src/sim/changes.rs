@@ -229,8 +229,12 @@ fn drop_frontend(running: &Running, node: NodeId) -> Came {
 }
 
 fn answered(world: &World, change: Change, result: Option<Result<(), Failure>>) {
+    // What was asked before, with an unknown outcome, may have come about meanwhile.
+    let is_done = |failure: &Failure| {
+        ["does not exist", "already exists"].iter().any(|said| failure.message.contains(said))
+    };
     let refused = match &result {
-        Some(Err(failure)) => !is_unknown(failure),
+        Some(Err(failure)) => !is_unknown(failure) && !is_done(failure),
         _ => false,
     };
     world.context.say(&format!("the operator hears: {change:?}: {result:?}"));

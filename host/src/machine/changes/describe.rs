@@ -4,7 +4,7 @@ use quorate_wire::Description;
 use serde_json::{Map, Value, json};
 
 use crate::machine::registry::Registry;
-use crate::types::{Frontend, HostCommand, Lsn, Membership, NodeId, Outcome};
+use crate::types::{Alteration, Frontend, HostCommand, Lsn, Membership, NodeId, Outcome};
 
 /// Longest text of a command that has no words of its own here; the rest is cut.
 const OTHER_BYTES_MAX: usize = 1 << 10;
@@ -76,6 +76,25 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
                 "force": force,
             }),
         ),
+        HostCommand::Alter(Alteration::Add(frontends)) => {
+            // Their ids are the LSNs up to this one.
+            let first = (lsn.0 + 1).saturating_sub(frontends.len() as u64);
+            let all: Vec<_> = (first..).zip(frontends).map(|(id, added)| told(id, added)).collect();
+            ("add_frontends", json!({ "frontends": all }))
+        }
+        HostCommand::Alter(Alteration::Drop { kind, addresses, force, .. }) => {
+            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            (
+                "drop_frontends",
+                json!({ "role": kind.name(), "addresses": addresses, "force": force }),
+            )
+        }
+        HostCommand::Alter(Alteration::Move { node, to, .. }) => {
+            ("move_frontend", json!({ "frontend": known(*node, registry), "to": to.to_string() }))
+        }
+        HostCommand::Alter(Alteration::Turn { address, kind, .. }) => {
+            ("turn_frontend", json!({ "address": address.to_string(), "role": kind.name() }))
+        }
         HostCommand::Set { key, value } => ("set", json!({ "name": key, "value": value })),
         HostCommand::Recover { cluster, generation, frontend, note } => (
             "recover",
