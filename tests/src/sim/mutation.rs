@@ -35,8 +35,17 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Whether a few seeds are enough to find it.
+    /// Whether a few seeds are enough to find it, of those in which nobody joins or leaves.
     pub fn is_found_soon(self) -> bool {
-        !matches!(self, Self::DiscardedIsRefused | Self::EmptyVoter | Self::StaleMembership)
+        !matches!(
+            self,
+            Self::DiscardedIsRefused
+                | Self::EmptyVoter
+                | Self::StaleMembership
+                | Self::PromotedAtOnce
+                | Self::UnaskedRemoval
+                | Self::TokenIgnored
+                | Self::BoundedNotRefreshed
+        )
     }
 }
