@@ -18,7 +18,6 @@ mod clients;
 mod context;
 mod dice;
 mod disk;
-mod drops;
 mod ending;
 mod faults;
 mod founding;
@@ -31,6 +30,7 @@ mod native;
 mod network;
 pub mod oracle;
 mod plan;
+mod spoiling;
 mod standing;
 mod world;
 

@@ -33,11 +33,11 @@ use tonic::service::Routes;
 
 use super::context::Context;
 use super::disk::{self, Disk, Passport, Watched, WatchedSnapshots, WatchedState};
-use super::drops;
 use super::level::Watching;
 use super::mutation::Mutation;
 use super::network::Network;
 use super::oracle::Oracle;
+use super::spoiling;
 
 /// Bytes of snapshots per second.
 const SNAPSHOT_RATES: std::ops::RangeInclusive<u64> = 64 << 10..=2 << 20;
@@ -118,8 +118,6 @@ pub struct Birth {
     pub passport: Passport,
     /// Whom it asks who it is.
     pub helpers: Vec<String>,
-    /// Whether frontends are dropped in this history.
-    pub drops: bool,
     /// How patient it is.
     pub profile: Profile,
     /// What runs modules.
@@ -281,8 +279,8 @@ async fn start(
     let stop = CancellationToken::new();
     let members = cluster.clone();
     tokio::spawn(async move { members.keep_membership(stop).await });
-    if birth.drops {
-        tokio::spawn(drops::keep(cluster.clone(), Arc::clone(&context)));
+    if spoiling::is_wanted(&context) {
+        tokio::spawn(spoiling::keep(cluster.clone(), Arc::clone(&context)));
     }
     let settings = Settings {
         sessions_max: 1000,

@@ -269,7 +269,6 @@ impl World {
             host: at,
             passport: Arc::clone(&host.disk.passport),
             helpers,
-            drops: self.plan.has_changes(),
             profile: Profile::Fast,
             runtime: self.runtime.clone(),
             start: self.starts,

@@ -6,9 +6,6 @@ use serde_json::{Map, Value, json};
 use crate::machine::registry::Registry;
 use crate::types::{Alteration, Frontend, HostCommand, Lsn, Membership, NodeId, Outcome};
 
-/// Longest text of a command that has no words of its own here; the rest is cut.
-const OTHER_BYTES_MAX: usize = 1 << 10;
-
 /// A command as it will be told.
 pub struct Told {
     name: String,
@@ -27,7 +24,6 @@ impl Told {
 
 /// Tells a command, before it runs at `lsn`.
 pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
-    #[allow(unreachable_patterns, reason = "a new command is told by its debug form at first")]
     let (name, details) = match command {
         HostCommand::Found { cluster, generation, frontend } => (
             "found",
@@ -103,7 +99,6 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
                 "frontend": told(lsn.0, frontend), "note": note,
             }),
         ),
-        other => return tell_other(other),
     };
     Told { name: name.to_owned(), details: object(details) }
 }
@@ -127,20 +122,6 @@ fn known(node: NodeId, registry: &Registry) -> Value {
     frontend.map_or_else(|| json!({ "node": node.0 }), |frontend| told(node.0, frontend))
 }
 
-fn tell_other(command: &HostCommand) -> Told {
-    let text = format!("{command:?}");
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
-    let mut name = String::new();
-    for letter in text[..end].chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    let text = &text[..text.floor_char_boundary(OTHER_BYTES_MAX)];
-    Told { name, details: object(json!({ "command": text })) }
-}
-
 fn object(details: Value) -> Map<String, Value> {
     match details {
         Value::Object(details) => details,
@@ -151,17 +132,15 @@ fn object(details: Value) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::FrontendKind;
 
     #[test]
-    fn a_command_without_words_of_its_own_is_told_by_its_name() {
-        let command = HostCommand::AnnounceFrontend {
-            node: NodeId(3),
-            ports: Default::default(),
-            version: "1".repeat(2 * OTHER_BYTES_MAX),
-        };
-        let Told { name, details } = tell_other(&command);
-        assert_eq!(name, "announce_frontend");
-        let text = details["command"].as_str().expect("it is text");
-        assert!(text.starts_with("AnnounceFrontend") && text.len() == OTHER_BYTES_MAX, "{text}");
+    fn frontends_of_one_statement_are_told_with_the_ids_that_they_get() {
+        let added = |host| Frontend::new(FrontendKind::Observer, host, 9010);
+        let command = HostCommand::Alter(Alteration::Add(vec![added("a"), added("b")]));
+        let Told { name, details } = tell(&command, Lsn(9), &Registry::default());
+        assert_eq!(name, "add_frontends");
+        let told = |node: u64, at: &str| json!({ "node": node, "address": at, "role": "OBSERVER" });
+        assert_eq!(details["frontends"], json!([told(8, "a:9010"), told(9, "b:9010")]));
     }
 }

@@ -47,11 +47,12 @@ impl Drop for Observer {
 
 async fn follow(member: Arc<Member>, upstreams: Upstreams) {
     let own = member.proxy.address.clone();
+    let mut rounds = interval(Duration::from_millis(5));
     loop {
+        rounds.tick().await;
         for (node, address) in &upstreams {
             member.node.follow(*node, address, &own).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

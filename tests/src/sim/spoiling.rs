@@ -14,6 +14,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// With the defect, how often a look has the leader take out a voter, in millionths.
 const UNASKED_RATE: u64 = 20_000;
 
+/// Whether one of these defects is put in.
+pub fn is_wanted(context: &Context) -> bool {
+    context.has(Mutation::PromotedAtOnce) || context.has(Mutation::UnaskedRemoval)
+}
+
 /// Runs as long as the frontend.
 pub async fn keep(cluster: Cluster, context: Arc<Context>) {
     loop {
