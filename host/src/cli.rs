@@ -17,8 +17,6 @@ mod stop;
 mod subscribe;
 mod table;
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
 
 /// A replicated control plane whose rules can be changed while it runs.
@@ -67,20 +65,23 @@ impl Exit {
     }
 }
 
-/// Parses the arguments, runs, and turns the end into an exit code.
-pub fn main() -> ExitCode {
+/// Parses the arguments, runs, and ends the process.
+pub fn main() -> ! {
     let arguments = Arguments::parse();
-    if let Command::Start(arguments) = &arguments.command
-        && arguments.daemon
-    {
-        return ending(daemon::launch(arguments));
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return report(&Exit::new(exit::FAILED, error)),
+    let done = match arguments.command {
+        Command::Start(arguments) if arguments.daemon => daemon::launch(&arguments),
+        command => run(command),
     };
+    exit::end(match done {
+        Ok(()) => exit::DONE,
+        Err(exit) => report(&exit),
+    })
+}
+
+fn run(command: Command) -> Result<(), Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
-        match arguments.command {
+        match command {
             Command::Start(arguments) => start::run(arguments).await,
             Command::Stop(arguments) => stop::run(arguments).await,
             Command::Dev(arguments) => dev::run(arguments).await,
@@ -93,24 +94,17 @@ pub fn main() -> ExitCode {
     });
     // What still runs on its threads must not keep the process: it may wait for a dead disk.
     runtime.shutdown_background();
-    ending(done)
+    done
 }
 
-fn ending(done: Result<(), Exit>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(exit) => report(&exit),
-    }
-}
-
-fn report(exit: &Exit) -> ExitCode {
+fn report(exit: &Exit) -> u8 {
     let broken_pipe = exit
         .error
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
     if broken_pipe {
-        return ExitCode::SUCCESS;
+        return exit::DONE;
     }
     table::complain(&format!("quorate: {:#}", exit.error));
-    ExitCode::from(exit.code)
+    exit.code
 }

@@ -1,7 +1,5 @@
 //! The one program of Quorate: a frontend, and the commands that talk to one.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     quorate::cli::main()
 }

@@ -31,12 +31,10 @@ pub fn launch(arguments: &start::Arguments) -> Result<(), Exit> {
     // Whatever can be refused at once is refused here, without touching a log.
     let (config, _) = start::configuration(arguments)?;
     let running = crate::server::running(&config);
-    match running.map_err(|error| Exit::new(exit::code(error.ending()), error))? {
-        Some(process) => {
-            let error = anyhow!("Frontend running as process {process}. Stop it first.");
-            return Err(Exit::new(exit::USAGE, error));
-        }
-        None => {}
+    let running = running.map_err(|error| Exit::new(exit::code(error.ending()), error))?;
+    if let Some(process) = running {
+        let error = anyhow!("Frontend running as process {process}. Stop it first.");
+        return Err(Exit::new(exit::USAGE, error));
     }
     let (socket, child) = spawn(&config).map_err(|error| Exit::new(exit::USAGE, error))?;
     follow(&config, socket, child)

@@ -14,8 +14,12 @@
 //! From 65 on they are those of `sysexits.h`: data error, no input, input/output error, temporary
 //! failure.
 
+use std::io::Write;
+
 use crate::server::Ending;
 
+/// Done, or stopped when asked to.
+pub const DONE: u8 = 0;
 /// Failed.
 pub const FAILED: u8 = 1;
 /// Wrong usage, configuration, port or data directory.
@@ -41,4 +45,11 @@ pub fn code(ending: Ending) -> u8 {
         Ending::Full => FULL,
         Ending::Failed => FAILED,
     }
+}
+
+/// Ends the process without the destructors of its libraries: threads that were left behind, on a
+/// dead disk for one, may still be inside RocksDB, which aborts once its own are run.
+pub fn end(code: u8) -> ! {
+    let _ = std::io::stdout().flush();
+    signal_hook::low_level::exit(code.into())
 }

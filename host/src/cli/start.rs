@@ -215,5 +215,5 @@ async fn wait_for_stop(stops: Stops, with_stdin: bool) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    std::process::exit(exit::FAILED.into());
+    exit::end(exit::FAILED);
 }

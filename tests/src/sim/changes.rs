@@ -276,9 +276,10 @@ fn wipe(world: &mut World, host: usize, why: &str) {
     place.lost = false;
     place.must_refuse = false;
     world.oracle.lock().replaced(host, place.disk.log.clone());
-    if world.context.has(Mutation::EmptyVoter) && why != "it was dropped" {
-        if let Some(old) = old {
-            world.hosts[host].disk.stamp(old);
-        }
+    if let Some(old) = old
+        && world.context.has(Mutation::EmptyVoter)
+        && why != "it was dropped"
+    {
+        world.hosts[host].disk.stamp(old);
     }
 }

@@ -237,10 +237,8 @@ fn effect(operation: &Operation, model: &Model) -> Result<(), String> {
         return Err("applied twice".to_owned());
     }
     match (&operation.answer, &operation.question) {
-        (Answer::Done { lsn, changed: true }, _) if value.is_some() => {
-            if written != [*lsn] {
-                return Err(format!("acknowledged at {lsn}, but written at {written:?}"));
-            }
+        (Answer::Done { lsn, changed: true }, _) if value.is_some() && written != [*lsn] => {
+            return Err(format!("acknowledged at {lsn}, but written at {written:?}"));
         }
         (Answer::Done { changed: false, .. } | Answer::Refused(_), _) if !written.is_empty() => {
             return Err(format!("said not to be done, but written at {written:?}"));

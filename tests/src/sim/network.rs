@@ -78,8 +78,14 @@ struct Message {
     from: usize,
     to: usize,
     stream: Option<Arc<Stream>>,
-    arrive: Box<dyn FnOnce(&Arc<Network>) + Send>,
+    arrive: Arrival,
 }
+
+/// What happens when a message arrives.
+type Arrival = Box<dyn FnOnce(&Arc<Network>) + Send>;
+
+/// Who waits for the answer to a call; whichever message comes first answers it.
+type Reply = Arc<Mutex<Option<oneshot::Sender<Result<http::Response<Body>, StdError>>>>>;
 
 /// An open stream of messages each way.
 struct Stream {
@@ -242,14 +248,7 @@ impl Network {
     }
 
     /// Puts a message under way. `up` is the direction of a stream.
-    fn send(
-        &self,
-        from: usize,
-        to: usize,
-        stream: Option<Arc<Stream>>,
-        up: bool,
-        arrive: Box<dyn FnOnce(&Arc<Self>) + Send>,
-    ) {
+    fn send(&self, from: usize, to: usize, stream: Option<Arc<Stream>>, up: bool, arrive: Arrival) {
         let dice = &self.context.dice;
         let mut state = self.state.lock();
         let mut delay = dice.within(&state.weather.delay_ms);
@@ -332,7 +331,7 @@ impl Network {
         from: usize,
         to: usize,
         request: http::Request<Vec<Piece>>,
-        reply: Arc<Mutex<Option<oneshot::Sender<Result<http::Response<Body>, StdError>>>>>,
+        reply: Reply,
     ) {
         let state = self.state.lock();
         let Some(host) = state.hosts.get(&to) else {

@@ -233,7 +233,7 @@ impl Oracle {
             None => disk.log.seen(index).as_ref() == Some(record),
         };
         let before = self.memberships.range(..id.index).rev();
-        let mut before = before.filter_map(|(at, all)| self.in_log(disk, *at, all, &seen));
+        let mut before = before.filter_map(|(at, all)| self.in_log(disk, *at, all, seen));
         if let Some((_, before)) = before.next().filter(|_| is_new) {
             self.context.count("memberships");
             self.context.say(&format!("host {host} has membership {id}: {membership}"));

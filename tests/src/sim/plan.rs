@@ -160,7 +160,7 @@ impl Plan {
             fault_rate: dice.within(&(1_000..=8_000)),
             crash_rate: if dice.chance(500_000) { dice.within(&(100..=4_000)) } else { 0 },
             faults,
-            wasm: seed % WASM_EVERY == 0,
+            wasm: seed.is_multiple_of(WASM_EVERY),
         }
     }
 

@@ -57,7 +57,8 @@ fn log_of(guest: &Guest, steps: Vec<Vec<(bool, Step)>>) -> Log {
     let mut newest = 1;
     for entry in steps {
         if entry.is_empty() {
-            log.push(if sent.len() % 2 == 0 { EntryPayload::Blank } else { voters(&[1, 2]) });
+            let blank = sent.len().is_multiple_of(2);
+            log.push(if blank { EntryPayload::Blank } else { voters(&[1, 2]) });
             continue;
         }
         let from = sent.len();
@@ -152,7 +153,7 @@ fn both_kinds_of_storage_come_to_the_same_state() {
     let runtime = runtime();
     let step = |number: u8| {
         (
-            number % 3 == 0,
+            number.is_multiple_of(3),
             match number % 5 {
                 0 => Step::Repeat(3),
                 1 => Step::AddFrontend(number % 4 + 2),

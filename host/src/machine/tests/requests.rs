@@ -48,7 +48,7 @@ fn a_repeated_request_gets_its_first_outcome_and_lsn_also_after_a_restart() {
         let expected = outcomes[0].clone();
         assert_eq!(expected.0, first);
         let again = log.commands(std::slice::from_ref(&once)).clone();
-        assert_eq!(node.outcomes(&again), [expected.clone()]);
+        assert_eq!(node.outcomes(&again), std::slice::from_ref(&expected));
         drop(node);
         let mut node = Node::open(disk.open(), &runtime);
         let again = log.commands(std::slice::from_ref(&once)).clone();

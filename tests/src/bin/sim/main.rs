@@ -182,7 +182,7 @@ fn tally(sum: &mut Sum, seed: u64, ran: Ran, began: Instant) {
             sum.failed.insert(seed, why);
         }
     }
-    if sum.seeds % 20 == 0 {
+    if sum.seeds.is_multiple_of(20) {
         let seconds = began.elapsed().as_secs();
         println!("{} seeds, {} failed, {seconds} s", sum.seeds, sum.failed.len());
     }
