@@ -130,6 +130,53 @@ fn a_data_directory_from_before_a_recovery_is_refused_by_a_helper_from_after_it(
 }
 
 #[test]
+fn one_that_lost_its_data_enters_as_a_new_frontend_unless_it_votes() {
+    let dir = folder();
+    let first = Daemon::new(&dir.path().join("fe1"));
+    first.started(&[]);
+    let add = |role: &str, daemon: &Daemon| {
+        first.mariadb().ok(&format!("ALTER SYSTEM ADD {role} \"{}\"", daemon.address()));
+        daemon.started(&["--helper", &first.address()]);
+    };
+    let lose_data = |daemon: &Daemon| {
+        assert_eq!(daemon.stop(&[]).code, Some(0));
+        std::fs::remove_dir_all(daemon.meta_dir()).expect("a test may remove folders");
+    };
+    let name = || {
+        let shown = first.mariadb().ok("SHOW FRONTENDS");
+        let at = shown.column("Role").iter().position(|role| *role == "OBSERVER");
+        at.map(|at| shown.column("Name")[at].to_owned())
+    };
+    let observer = Daemon::new(&dir.path().join("observer"));
+    add("OBSERVER", &observer);
+    let before = name();
+    lose_data(&observer);
+    first.mariadb().ok("CREATE DATABASE meanwhile");
+    observer.started(&["--helper", &first.address()]);
+    assert_ne!(name(), before);
+    let read = "SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'meanwhile'";
+    assert_eq!(observer.mariadb().ok(read).rows().len(), 1);
+
+    let follower = Daemon::new(&dir.path().join("follower"));
+    add("FOLLOWER", &follower);
+    eventually("it votes", LIMIT, || {
+        let shown = first.mariadb().run("SHOW FRONTENDS").ok()?;
+        (shown.column("Join") == ["true"; 3]).then_some(())
+    });
+    // Beside one that is down the first has no majority, so it is asked before.
+    let third = Daemon::new(&dir.path().join("third"));
+    add("FOLLOWER", &third);
+    eventually("it votes", LIMIT, || {
+        let shown = first.mariadb().run("SHOW FRONTENDS").ok()?;
+        (shown.column("Join") == ["true"; 4]).then_some(())
+    });
+    lose_data(&follower);
+    refused(&follower.start(&["--helper", &first.address()]), "already votes");
+    first.mariadb().ok(&format!("ALTER SYSTEM DROP FOLLOWER \"{}\"", follower.address()));
+    add("FOLLOWER", &follower);
+}
+
+#[test]
 fn the_data_directory_of_a_dropped_frontend_is_refused_when_it_was_added_anew_in_another_role() {
     let dir = folder();
     let first = Daemon::new(&dir.path().join("fe1"));

@@ -9,7 +9,7 @@ use super::Cluster;
 use super::problems::Rules;
 use super::status::{Asked, Offset};
 use crate::machine::ALLOW_COLOCATED;
-use crate::types::{Frontend, NodeId, Ports};
+use crate::types::{Frontend, NodeId};
 
 /// What waives the checks of machine and port.
 const WAIVE: &str = "ADMIN SET FRONTEND CONFIG (\"allow_colocated\" = \"true\")";
@@ -45,6 +45,31 @@ impl Cluster {
         objection(newcomer, &asked, &rules)
     }
 
+    /// Why a registered frontend cannot enter, if it has entered before and its data is not lost at
+    /// all. One that votes must not even if it is: with an empty log it would vote again in terms in
+    /// which it has voted already, and take back acknowledgements that a majority counted on.
+    pub(super) async fn why_in_use(&self, node: NodeId, frontend: &Frontend) -> Option<String> {
+        if self.votes(node) {
+            return Some(format!(
+                "frontend {node} already votes: start it with its own data directory, or drop it \
+                 and add it anew"
+            ));
+        }
+        if !frontend.has_entered() || self.ask(node, frontend).await.is_err() {
+            return None;
+        }
+        Some(format!(
+            "frontend {node} is running at {}, and another one cannot take its place: set \
+             frontend_address or edit_log_port to what this one was added with",
+            frontend.address()
+        ))
+    }
+
+    pub(super) fn votes(&self, node: NodeId) -> bool {
+        let view = self.machine().view();
+        view.membership().membership().voter_ids().any(|voter| voter == node)
+    }
+
     /// The registered frontends, of which none was asked.
     fn unasked(&self) -> Vec<Asked> {
         let frontends = self.machine().view().frontends().into_iter();
@@ -69,8 +94,8 @@ fn objection(newcomer: &Newcomer, asked: &[Asked], rules: &Rules) -> Option<Stri
         asked.iter().filter(unlike)
     };
     let own = newcomer.frontend.ports.http;
-    let announced = |other: &&Asked| other.frontend.ports != Ports::default();
-    if let Some(other) = others().filter(announced).find(|other| other.frontend.ports.http != own) {
+    let entered = |other: &&Asked| other.frontend.has_entered();
+    if let Some(other) = others().filter(entered).find(|other| other.frontend.ports.http != own) {
         let used = other.frontend.ports.http;
         return Some(format!(
             "its http_port is {own}, but {} uses {used}: all frontends must use the same one; set \
@@ -98,7 +123,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::proto::cluster::StatusResponse;
-    use crate::types::FrontendKind;
+    use crate::types::{FrontendKind, Ports};
 
     const RULES: Rules = Rules { colocation: false, clock_delta: Duration::from_secs(5) };
 

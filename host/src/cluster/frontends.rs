@@ -11,7 +11,7 @@ use super::commits::Ages;
 use super::problems::{Rules, Standing, problems};
 use super::status::Asked;
 use crate::proto::cluster::StatusResponse;
-use crate::types::{FrontendKind, NodeId, Ports, StateDigest, format_time};
+use crate::types::{FrontendKind, NodeId, StateDigest, format_time};
 
 /// StarRocks' 16 columns in its order, two of its older layout, then Quorate's own. All are text,
 /// as in StarRocks; tools read them by name.
@@ -132,7 +132,7 @@ impl Census<'_> {
     fn joined(&self, one: &Asked) -> bool {
         match one.frontend.kind {
             FrontendKind::Follower => self.voters.contains(&one.node),
-            FrontendKind::Observer => one.frontend.ports != Ports::default(),
+            FrontendKind::Observer => one.frontend.has_entered(),
         }
     }
 

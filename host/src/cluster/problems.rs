@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::status::{Asked, Offset};
-use crate::types::{Frontend, FrontendKind, NodeId, Ports};
+use crate::types::{Frontend, FrontendKind, NodeId};
 
 /// What all frontends are measured by.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ pub(super) fn problems(
 ) -> Vec<String> {
     let status = match &one.status {
         Ok(status) => status,
-        Err(_) if one.frontend.ports == Ports::default() => {
+        Err(_) if !one.frontend.has_entered() => {
             return vec!["never started: start it with --helper, naming one that runs".to_owned()];
         }
         Err(problem) => return vec![problem.clone()],
@@ -130,6 +130,7 @@ fn same_machine(one: &Asked, other: &Asked) -> bool {
 mod tests {
     use super::*;
     use crate::proto::cluster::StatusResponse;
+    use crate::types::Ports;
 
     const RULES: Rules = Rules { colocation: false, clock_delta: Duration::from_secs(5) };
     const LEADER: Option<NodeId> = Some(NodeId(1));

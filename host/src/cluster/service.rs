@@ -13,7 +13,7 @@ use crate::proto::cluster::{
     StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse, Unregistered,
     join_response::Answer,
 };
-use crate::types::{Frontend, HostCommand, NodeId, Ports};
+use crate::types::{Address, Alteration, Frontend, HostCommand, NodeId, Ports};
 
 impl Cluster {
     /// The service, to be mounted on the port for frontends.
@@ -25,17 +25,9 @@ impl Cluster {
 struct Answering(Cluster);
 
 impl Cluster {
-    /// A frontend that votes cannot join: with an empty log it would vote again in terms in which
-    /// it has voted already, and take back acknowledgements that a majority counted on.
-    fn must_not_vote(&self, node: NodeId) -> Result<(), Status> {
-        let view = self.machine().view();
-        if view.membership().membership().voter_ids().any(|voter| voter == node) {
-            return Err(Status::failed_precondition(format!(
-                "frontend {node} already votes: start it with its own data directory, or drop it \
-                 and add it anew"
-            )));
-        }
-        Ok(())
+    fn registered_at(&self, address: &Address) -> Option<(NodeId, Frontend)> {
+        let mut all = self.machine().view().frontends().into_iter();
+        all.find(|(_, frontend)| address.is_of(frontend))
     }
 }
 
@@ -57,15 +49,19 @@ impl Service for Answering {
             confirm::compare(&self.0, &member, &request.host, edit_log_port)?;
             return Ok(Response::new(JoinResponse { answer: Some(Answer::Member(member)) }));
         }
-        let view = self.0.machine().view();
-        let known = view.frontends().into_iter().find(|(_, frontend)| {
-            frontend.host == request.host && frontend.edit_log_port == edit_log_port
-        });
-        let (Some((node, frontend)), Some((cluster, generation))) = (known, view.cluster()) else {
+        let unregistered = || {
             let answer = Some(Answer::Unregistered(Unregistered {}));
-            return Ok(Response::new(JoinResponse { answer }));
+            Ok(Response::new(JoinResponse { answer }))
         };
-        self.0.must_not_vote(node)?;
+        let address = Address { host: request.host, port: edit_log_port };
+        let known = self.0.registered_at(&address);
+        let founded = self.0.machine().view().cluster();
+        let (Some((node, frontend)), Some((cluster, generation))) = (known, founded) else {
+            return unregistered();
+        };
+        if let Some(reason) = self.0.why_in_use(node, &frontend).await {
+            return Err(Status::failed_precondition(reason));
+        }
         let newcomer = Newcomer {
             node,
             frontend: Frontend { ports, ..frontend.clone() },
@@ -76,20 +72,22 @@ impl Service for Answering {
         if let Some(objection) = self.0.objection(&newcomer).await {
             return Err(Status::failed_precondition(objection));
         }
-        let command = HostCommand::AnnounceFrontend { node, ports, version: request.version };
-        let announced = self.0.run("", command, command_deadline()).await;
-        let announced = announced.map_err(|failure| Status::unavailable(failure.message))?;
-        // This frontend may have been behind, and now knows what came before.
-        if self.0.machine().lsn() < announced {
+        let entry = Alteration::Enter { node, ports, version: request.version };
+        let entered = self.0.run("", HostCommand::Alter(entry), command_deadline()).await;
+        let entered = entered.map_err(|failure| Status::unavailable(failure.message))?;
+        if self.0.machine().lsn() < entered {
             return Err(Status::unavailable("this frontend is behind; ask another one"));
         }
-        self.0.must_not_vote(node)?;
+        // It may have a new id.
+        let Some((node, frontend)) = self.0.registered_at(&address) else {
+            return unregistered();
+        };
         let answer = Some(Answer::Member(Membership {
             cluster: cluster.0,
             generation: generation.0,
             node: node.0,
             kind: frontend.kind.name().to_owned(),
-            members: view.frontends().into_iter().map(member).collect(),
+            members: self.0.machine().view().frontends().into_iter().map(member).collect(),
         }));
         Ok(Response::new(JoinResponse { answer }))
     }

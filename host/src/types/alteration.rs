@@ -4,18 +4,19 @@ use std::fmt;
 
 use quorate_wire::{DecodeError, Reader, Writer};
 
-use super::frontend::{Frontend, FrontendKind};
+use super::frontend::{Frontend, FrontendKind, Ports};
 use super::ids::{Lsn, NodeId};
 
 /// Most frontends in one alteration. More are refused, and are no valid command either.
 pub const ALTERED_MAX: usize = 16;
 
 /// Tags of the alterations among those of the host's commands.
-pub(super) const TAGS: std::ops::RangeInclusive<u8> = ADD..=TURN;
+pub(super) const TAGS: std::ops::RangeInclusive<u8> = ADD..=ENTER;
 const ADD: u8 = 10;
 const DROP: u8 = 11;
 const MOVE: u8 = 12;
 const TURN: u8 = 13;
+const ENTER: u8 = 14;
 
 /// `host:edit_log_port` of a frontend.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +63,17 @@ pub enum Alteration {
         seen: Lsn,
         /// See [`Alteration::Drop`].
         force: bool,
+    },
+    /// A frontend with an empty data directory asks who it is. If one has entered as `node` before,
+    /// its data is lost, and with it what it has acknowledged; so it becomes a new frontend, whose
+    /// id is this command's LSN. An id stands for one data directory.
+    Enter {
+        /// As which it is registered.
+        node: NodeId,
+        /// Its clients' ports.
+        ports: Ports,
+        /// Its version.
+        version: String,
     },
 }
 
@@ -129,6 +141,12 @@ impl Alteration {
                 seen.encode(out);
                 out.flag(*force);
             }
+            Self::Enter { node, ports, version } => {
+                out.byte(ENTER);
+                node.encode(out);
+                ports.encode(out);
+                out.text(version);
+            }
         }
     }
 
@@ -152,6 +170,11 @@ impl Alteration {
                 kind: FrontendKind::decode(input)?,
                 seen: Lsn::decode(input)?,
                 force: input.flag()?,
+            },
+            ENTER => Self::Enter {
+                node: NodeId::decode(input)?,
+                ports: Ports::decode(input)?,
+                version: input.text()?,
             },
             tag => return Err(DecodeError::Version(tag)),
         })

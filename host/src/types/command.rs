@@ -321,6 +321,11 @@ mod tests {
             Alteration::Drop { kind, addresses: vec![address.clone(); 2], seen, force },
             Alteration::Move { node: NodeId(3), to: address.clone(), by_hand: true },
             Alteration::Turn { address, kind, seen, force },
+            Alteration::Enter {
+                node: NodeId(3),
+                ports: Ports { query: 1, rpc: 2, http: 3 },
+                version: "1".into(),
+            },
         ];
         all.map(HostCommand::Alter).map(Action::Host).to_vec()
     }
@@ -335,11 +340,12 @@ mod tests {
             out.finish()
         });
         let frontend = [b"\x01\x01h\xb2\x46".as_slice(), &[0; 5]].concat();
-        let expected: [Vec<u8>; 4] = [
+        let expected: [Vec<u8>; 5] = [
             [&[10, 2], frontend.as_slice(), &frontend].concat(),
             b"\x0b\x01\x02\x01h\xb2\x46\x01h\xb2\x46\xac\x02\x01".to_vec(),
             b"\x0c\x03\x01h\xb2\x46\x01".to_vec(),
             b"\x0d\x01h\xb2\x46\x01\xac\x02\x01".to_vec(),
+            b"\x0e\x03\x01\x02\x03\x011".to_vec(),
         ];
         assert_eq!(packed.collect::<Vec<_>>(), expected);
     }

@@ -79,6 +79,11 @@ impl Frontend {
         }
     }
 
+    /// Whether it has told its ports: it was started, and knows who it is.
+    pub fn has_entered(&self) -> bool {
+        self.ports != Ports::default()
+    }
+
     /// `host:edit_log_port`, with brackets around an IPv6 address.
     pub fn address(&self) -> String {
         if self.host.contains(':') {

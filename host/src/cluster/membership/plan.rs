@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::raft::NodeStatus;
-use crate::types::{Frontend, FrontendKind, Lsn, NodeId, Ports};
+use crate::types::{Frontend, FrontendKind, Lsn, NodeId};
 
 /// A learner at most this many entries behind may vote.
 const CAUGHT_UP_ENTRIES: u64 = 1000;
@@ -98,7 +98,7 @@ pub(super) fn next(registered: &Registered, status: &NodeStatus, looks: &mut Loo
 }
 
 fn learners(registered: &Registered, status: &NodeStatus, looks: &mut Looks) -> Option<Step> {
-    let started = |f: &Frontend| f.kind == FrontendKind::Follower && f.ports != Ports::default();
+    let started = |f: &Frontend| f.kind == FrontendKind::Follower && f.has_entered();
     let missing = registered.frontends.iter().find(|(node, frontend)| {
         started(frontend) && !status.voters.contains(node) && !status.learners.contains(node)
     });

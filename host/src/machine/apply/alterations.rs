@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use quorate_wire::Failure;
 
-use super::frontends::{FOUNDER, REGISTRY, check_address};
+use super::frontends::{FOUNDER, REGISTRY, check_address, check_version};
 use super::host::{Halt, Host, refuse, refuse_with};
 use crate::types::{ALTERED_MAX, Address, Alteration, Frontend, FrontendKind, Lsn, NodeId, Ports};
 
@@ -35,6 +35,7 @@ impl Host<'_> {
             Alteration::Turn { address, kind, seen, force } => {
                 self.turn_frontend(&address, kind, seen, force)
             }
+            Alteration::Enter { node, ports, version } => self.enter(node, ports, version),
         }
     }
 
@@ -144,6 +145,27 @@ impl Host<'_> {
         Ok(1)
     }
 
+    fn enter(&mut self, node: NodeId, ports: Ports, version: String) -> Result<u64, Halt> {
+        let before = self.registry.frontends.get(&node).cloned();
+        // Not known: refused there.
+        let Some(before) = before.filter(Frontend::has_entered) else {
+            return self.announce_frontend(node, ports, version);
+        };
+        if self.registry.membership.membership().voter_ids().any(|voter| voter == node) {
+            let message = format!("frontend {node} votes; one without its data cannot replace it");
+            return Err(refuse_with(REGISTRY, message));
+        }
+        check_version(&version)?;
+        let id = NodeId(self.facts.lsn.0);
+        if id <= self.registry.newest_node.max(FOUNDER) {
+            let message = "another frontend was registered at the same LSN, try again";
+            return Err(refuse_with(AGAIN, message));
+        }
+        self.drop_frontend(node)?;
+        self.register(id, Frontend { ports, version, ..before });
+        Ok(1)
+    }
+
     fn find(&self, address: &Address) -> Result<(NodeId, &Frontend), Halt> {
         let mut all = self.registry.frontends.iter();
         let found = all.find(|(_, frontend)| address.is_of(frontend));
@@ -199,8 +221,8 @@ impl Host<'_> {
         if let Some(node) = voters.difference(&followers).find(|node| !leaving.contains(node)) {
             return Err(busy(*node, "leaving the followers"));
         }
-        let started = |(_, frontend): &(NodeId, &Frontend)| frontend.ports != Ports::default();
-        let mut joining = self.followers().filter(started).map(|(node, _)| node);
+        let entered = self.followers().filter(|(_, frontend)| frontend.has_entered());
+        let mut joining = entered.map(|(node, _)| node);
         if let Some(node) = joining.find(|n| !voters.contains(n) && !leaving.contains(n)) {
             return Err(busy(node, "becoming a follower"));
         }

@@ -114,9 +114,7 @@ impl Host<'_> {
         ports: Ports,
         version: String,
     ) -> Result<u64, Halt> {
-        if version.len() > VERSION_BYTES_MAX {
-            return Err(refuse(format!("a version of more than {VERSION_BYTES_MAX} bytes")));
-        }
+        check_version(&version)?;
         let present = self.registry.frontends.get(&node).ok_or_else(|| unknown(node))?;
         let announced = Frontend { ports, version, ..present.clone() };
         if announced == *present {
@@ -191,6 +189,13 @@ pub fn is_address(frontend: &Frontend) -> bool {
 pub fn check_address(frontend: &Frontend) -> Result<(), Halt> {
     if !is_address(frontend) {
         return Err(refuse_with(REGISTRY, "frontend host or port is wrong!"));
+    }
+    Ok(())
+}
+
+pub fn check_version(version: &str) -> Result<(), Halt> {
+    if version.len() > VERSION_BYTES_MAX {
+        return Err(refuse(format!("a version of more than {VERSION_BYTES_MAX} bytes")));
     }
     Ok(())
 }

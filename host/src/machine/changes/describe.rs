@@ -91,6 +91,13 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
         HostCommand::Alter(Alteration::Turn { address, kind, .. }) => {
             ("turn_frontend", json!({ "address": address.to_string(), "role": kind.name() }))
         }
+        HostCommand::Alter(Alteration::Enter { node, ports, version }) => (
+            "enter_frontend",
+            json!({
+                "frontend": known(*node, registry), "version": version,
+                "query_port": ports.query, "rpc_port": ports.rpc, "http_port": ports.http,
+            }),
+        ),
         HostCommand::Set { key, value } => ("set", json!({ "name": key, "value": value })),
         HostCommand::Recover { cluster, generation, frontend, note } => (
             "recover",

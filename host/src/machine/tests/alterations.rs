@@ -62,6 +62,11 @@ impl Registry {
         self.alter(Alteration::Turn { address: address(host), kind, seen, force })
     }
 
+    fn enter(&mut self, node: NodeId) -> Outcome {
+        let ports = Ports { query: 9030, rpc: 9020, http: 8030 };
+        self.alter(Alteration::Enter { node, ports, version: "1".to_owned() })
+    }
+
     fn move_to(&mut self, node: NodeId, host: &str, by_hand: bool) -> Outcome {
         self.alter(Alteration::Move { node, to: address(host), by_hand })
     }
@@ -142,6 +147,30 @@ fn a_list_for_which_too_few_ids_are_free_may_be_repeated_and_no_id_comes_twice()
     };
     assert_eq!((affected(&outcome), attempts), (4, 3));
     assert!(registry.id("h2") > dropped);
+}
+
+#[test]
+fn an_id_stands_for_one_data_directory_so_one_that_enters_again_gets_a_new_one() {
+    let mut registry = Registry::of_three();
+    let voter = registry.id("h2");
+    assert!(refusal(&registry.enter(voter)).contains("votes"));
+    assert_eq!(refusal(&registry.enter(NodeId(9999))), "frontend does not exist[9999]");
+    registry.add(Follower, &["h4"]);
+    let first = registry.id("h4");
+    assert_eq!(affected(&registry.enter(first)), 1);
+    assert_eq!(registry.id("h4"), first, "it has not entered before");
+    registry.log.push(EntryPayload::Blank);
+    let entry = registry.log.entries.last().unwrap().clone();
+    registry.node.apply(&[entry]);
+    assert_eq!(affected(&registry.enter(first)), 1);
+    let second = registry.id("h4");
+    assert_eq!(second.0, registry.log.lsn().0);
+    let view = registry.node.machine.view();
+    assert!(view.frontend(first).is_none());
+    assert_eq!(view.newest_node(), second);
+    let now = view.frontend(second).unwrap();
+    assert_eq!((now.kind, now.ports.query, now.version.as_str()), (Follower, 9030, "1"));
+    assert!(refusal(&registry.enter(first)).contains("does not exist"));
 }
 
 #[test]
