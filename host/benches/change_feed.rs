@@ -28,7 +28,6 @@ const TURNS: usize = 12;
 const SHAPES: [(usize, usize); 4] = [(1, 1), (1, 32), (16, 4), (128, 1)];
 
 struct Side {
-    name: &'static str,
     applier: Applier,
     module: ModuleDigest,
     next: u64,
@@ -38,14 +37,13 @@ struct Side {
 }
 
 impl Side {
-    fn new(name: &'static str, file: &[u8], description: Bytes) -> Self {
+    fn new(change_feed: &str, file: &[u8], description: Bytes) -> Self {
         let dir = TempDir::new().unwrap();
         let state = RocksState::open(dir.path(), RocksStateOptions::default()).unwrap();
         let runtime = Runtime::new(RuntimeOptions { read_slots: 1 }).unwrap();
         let (_, applier) = Machine::open(Arc::new(state), runtime).unwrap();
         let digest = ModuleDigest(Sha256::digest(file).into());
-        let mut side =
-            Self { name, applier, module: digest, next: 0, sequence: 0, seed: 1, _dir: dir };
+        let mut side = Self { applier, module: digest, next: 0, sequence: 0, seed: 1, _dir: dir };
         let frontend = Frontend::new(FrontendKind::Follower, "h", 9010);
         let nodes = BTreeMap::from([(NodeId(1), Peer { address: "h:9010".into() })]);
         let membership = Membership::new(vec![[NodeId(1)].into()], nodes).unwrap();
@@ -61,7 +59,7 @@ impl Side {
         side.host(HostCommand::InstallModule(ModuleManifest { digest, size_bytes, description }));
         side.host(HostCommand::AcknowledgeModule { node: NodeId(1), digest, refusal: None });
         side.host(HostCommand::ActivateModule { digest, expected: None, force: false });
-        let (key, value) = (CHANGE_FEED.to_owned(), name.to_owned());
+        let (key, value) = (CHANGE_FEED.to_owned(), change_feed.to_owned());
         side.host(HostCommand::Set { key, value });
         side
     }
@@ -149,7 +147,7 @@ fn main() {
     let runtime = Runtime::new(RuntimeOptions { read_slots: 1 }).unwrap();
     let description = runtime.load(&file).unwrap().packed_description().clone();
     for shape in SHAPES {
-        let mut sides = [OFF, "on"].map(|name| Side::new(name, &file, description.clone()));
+        let mut sides = [OFF, "true"].map(|value| Side::new(value, &file, description.clone()));
         let mut taken = [Vec::new(), Vec::new()];
         for turn in 0..TURNS + 1 {
             for (side, taken) in sides.iter_mut().zip(&mut taken) {
@@ -164,13 +162,10 @@ fn main() {
             taken.sort_by(f64::total_cmp);
             taken[taken.len() / 2]
         });
-        let names = sides.map(|side| side.name);
         println!(
-            "{} puts an entry, {} entries a run: {off:.0} ns a put {}, {on:.0} ns {}: {:+.1} %",
+            "{} puts an entry, {} entries a run: {off:.0} ns a put off, {on:.0} ns on: {:+.1} %",
             shape.0,
             shape.1,
-            names[0],
-            names[1],
             (on / off - 1.0) * 100.0
         );
     }

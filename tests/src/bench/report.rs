@@ -61,9 +61,13 @@ pub fn line(operation: Operation, clients: usize, system: &str, f: &Figures) -> 
 
 /// Ours divided by theirs: over 1 in rate and under 1 in the rest is better.
 pub fn ratio(ours: &Figures, theirs: &Figures) -> String {
-    let by = |ours: f64, theirs: f64| if theirs > 0.0 { ours / theirs } else { f64::NAN };
+    let by = |ours: f64, theirs: f64| match theirs {
+        // Neither did anything of it, or they did not.
+        0.0 => "-".to_owned(),
+        theirs => format!("{:.2}x", ours / theirs),
+    };
     format!(
-        "{:<12}  {:<8} {:>8.2}x {:>8.2}x {:>8.2}x {:>9.2}x {:>9.2}x",
+        "{:<12}  {:<8} {:>9} {:>9} {:>9} {:>10} {:>10}",
         "",
         "ratio",
         by(ours.rate, theirs.rate),

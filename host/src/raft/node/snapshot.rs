@@ -54,7 +54,8 @@ impl Node {
     }
 
     /// Purges the log up to an LSN, but nothing that the newest snapshot does not hold. A leader
-    /// does it when it is not just sending what is to be purged.
+    /// does it when it is not just sending what is to be purged, so a peer that answers nothing
+    /// delays it by as long as an append may go unanswered, and no more.
     ///
     /// # Errors
     /// When consensus has stopped.

@@ -30,6 +30,27 @@ async fn leave_behind(cluster: &Cluster, away: usize, notes: usize) -> Lsn {
     last
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_of_five_that_swallow_everything_do_not_keep_the_leader_from_purging() {
+    let cluster = Cluster::start(5, Profile::Fast).await;
+    let leader = &cluster.members[cluster_leader(&cluster)];
+    let away: Vec<_> = cluster.members.iter().filter(|m| !m.is_leader()).take(2).collect();
+    away.iter().for_each(|away| away.proxy.swallow());
+    let mut last = Lsn(0);
+    for number in 0..3 {
+        let text = format!("{number:08}").repeat(NOTE_BYTES / 8);
+        (last, _) = leader.node.proposer().propose("root", note(text), soon()).await.unwrap();
+    }
+    assert!(leader.node.take_snapshot().await.unwrap() >= last);
+    leader.node.purge(last).await.unwrap();
+    until("the log is purged", || leader.node.status().purged_lsn >= Some(last)).await;
+    assert!(leader.is_leader());
+    away.iter().for_each(|away| away.proxy.open(true));
+    cluster.settled().await;
+    assert_eq!(cluster.agreed(), 3);
+    cluster.shutdown().await;
+}
+
 /// A member that does not lead.
 fn follower(cluster: &Cluster) -> usize {
     (cluster.leader().unwrap() + 1) % 3
