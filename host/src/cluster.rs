@@ -15,6 +15,7 @@
 //! - [`standing`]: a frontend that does not belong to the cluster any more learns it.
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and
 //!   says through the log whether it can run it.
+//! - [`migration`]: the leader has a module's rows migrated, step by step.
 //! - [`admission`]: what a frontend must be before it may join.
 //! - [`status`]: how each frontend is, asked directly; nothing of it is logged, so an idle cluster
 //!   writes nothing.
@@ -28,6 +29,7 @@ mod confirm;
 mod contacts;
 pub mod frontends;
 pub mod membership;
+pub mod migration;
 pub mod modules;
 mod problems;
 pub mod pulse;

@@ -64,7 +64,7 @@ pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};
 pub use position::DIGESTS_KEPT;
 pub use recovery::Recovery;
-pub use registry::{Activation, Active};
+pub use registry::{Activation, Active, Migration};
 pub use requests::{CLIENTS_MAX, OUTCOMES_MAX, OUTCOMES_PER_CLIENT_MAX, REPLY_BYTES_KEPT_MAX};
 pub use standing::Standing;
 pub use view::{MachineView, ModuleState, ModuleStatus};

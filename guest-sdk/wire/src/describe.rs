@@ -3,7 +3,9 @@
 use crate::pack::{DecodeError, Reader, Writer};
 use crate::value::ColumnType;
 
+/// Of a module that serves no rows of older schemas, and of one that does.
 const VERSION: u8 = 1;
+const VERSION_SERVING: u8 = 2;
 
 /// A module's self-description, read when it is installed and never afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,11 @@ pub struct Description {
     pub schema: u32,
     /// Versions of the stored state that `migrate` accepts, its own left out.
     pub migrates_from: Vec<u32>,
+    /// Those of `migrates_from` whose rows this module reads as well as its own. From such a
+    /// schema it is activated at once, and the migration runs step by step beside its work, until
+    /// when rows of both schemas are in the state. From any other the migration is one whole with
+    /// the activation, and everything waits for it.
+    pub serves: Vec<u32>,
     /// Relations for SELECT.
     pub relations: Vec<Relation>,
     /// What it asks for; an activation may grant less.
@@ -81,6 +88,7 @@ impl Description {
             version: version.to_owned(),
             schema,
             migrates_from: Vec::new(),
+            serves: Vec::new(),
             relations: Vec::new(),
             limits: Limits::default(),
         }
@@ -89,13 +97,18 @@ impl Description {
     /// The packed document.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.byte(VERSION);
+        let serving = !self.serves.is_empty();
+        out.byte(if serving { VERSION_SERVING } else { VERSION });
         out.text(&self.name);
         out.text(&self.version);
         out.unsigned(u64::from(self.schema));
         out.count(self.migrates_from.len());
         for schema in &self.migrates_from {
             out.unsigned(u64::from(*schema));
+        }
+        if serving {
+            out.count(self.serves.len());
+            self.serves.iter().for_each(|schema| out.unsigned(u64::from(*schema)));
         }
         out.unsigned(self.limits.fuel);
         out.unsigned(self.limits.memory_bytes);
@@ -119,25 +132,32 @@ impl Description {
     /// When it is cut short, has bytes left over, or has an unknown version or tag.
     pub fn unpack(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
-        match input.byte()? {
-            VERSION => {}
+        let serving = match input.byte()? {
+            VERSION => false,
+            VERSION_SERVING => true,
             other => return Err(DecodeError::Version(other)),
-        }
+        };
         let name = input.text()?;
         let version = input.text()?;
         let schema = input.unsigned32()?;
-        let mut migrates_from = Vec::new();
-        for _ in 0..input.count()? {
-            migrates_from.push(input.unsigned32()?);
-        }
+        let migrates_from = schemas(&mut input)?;
+        let serves = if serving { schemas(&mut input)? } else { Vec::new() };
         let limits = Limits { fuel: input.unsigned()?, memory_bytes: input.unsigned()? };
         let mut relations = Vec::new();
         for _ in 0..input.count()? {
             relations.push(Relation::decode(&mut input)?);
         }
         input.finish()?;
-        Ok(Self { name, version, schema, migrates_from, relations, limits })
+        Ok(Self { name, version, schema, migrates_from, serves, relations, limits })
     }
+}
+
+fn schemas(input: &mut Reader<'_>) -> Result<Vec<u32>, DecodeError> {
+    let mut schemas = Vec::new();
+    for _ in 0..input.count()? {
+        schemas.push(input.unsigned32()?);
+    }
+    Ok(schemas)
 }
 
 impl Relation {
@@ -162,11 +182,12 @@ mod tests {
 
     #[test]
     fn packing_and_unpacking_give_the_same_description() {
-        let description = Description {
+        let mut description = Description {
             name: "kv".into(),
             version: "1.0.0".into(),
             schema: 2,
             migrates_from: vec![1],
+            serves: Vec::new(),
             relations: vec![Relation {
                 schema: "kv".into(),
                 name: "pairs".into(),
@@ -174,10 +195,14 @@ mod tests {
             }],
             limits: Limits::default(),
         };
-        let packed = description.pack();
-        for length in 0..packed.len() {
-            assert!(Description::unpack(&packed[..length]).is_err());
+        for (serves, version) in [(vec![], VERSION), (vec![1], VERSION_SERVING)] {
+            description.serves = serves;
+            let packed = description.pack();
+            assert_eq!(packed[0], version);
+            for length in 0..packed.len() {
+                assert!(Description::unpack(&packed[..length]).is_err());
+            }
+            assert_eq!(Description::unpack(&packed), Ok(description.clone()));
         }
-        assert_eq!(Description::unpack(&packed), Ok(description));
     }
 }

@@ -10,6 +10,7 @@ mod alterations;
 mod entry;
 mod frontends;
 mod host;
+mod migration;
 mod modules;
 mod settings;
 
@@ -23,9 +24,9 @@ use crate::runtime::{Fault, Overlay};
 use crate::storage::state::StateStore;
 use crate::types::{BatchReply, Entry, LogId};
 
-pub use activation::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
 pub use alterations::{FOLLOWERS_MAX, may_be_repeated};
 pub use frontends::{FRONTENDS_MAX, is_address};
+pub use migration::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
 pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
 pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};
 

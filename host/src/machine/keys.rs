@@ -15,6 +15,7 @@
 //! | `03 00 lsn:8 index:4`                   | an attempt to activate a module                |
 //! | `03 01`                                 | the active module                              |
 //! | `03 02 name`                            | schema version of the module's key space       |
+//! | `03 03`                                 | the migration that is under way                |
 //! | `04 name`                               | a setting                                      |
 //! | `05 client:8 lsn:8`                     | outcomes of a client's requests in one entry   |
 //! | `06 slot:4`                             | LSN and state digest, a ring                   |
@@ -45,6 +46,7 @@ pub const UPLOADS: &[u8] = &[0x02, 3];
 pub const HISTORY: &[u8] = &[0x03, 0];
 pub const ACTIVE: Bytes = Bytes::from_static(&[0x03, 1]);
 pub const SCHEMAS: &[u8] = &[0x03, 2];
+pub const MIGRATION: Bytes = Bytes::from_static(&[0x03, 3]);
 pub const SETTINGS: &[u8] = &[0x04];
 pub const REQUESTS: &[u8] = &[0x05];
 pub const DIGESTS: &[u8] = &[0x06];

@@ -34,6 +34,8 @@ pub struct Registry {
     /// Schema version of each module name's key space; none before its first activation.
     pub schemas: BTreeMap<String, u32>,
     pub active: Option<Active>,
+    /// Of the active module's key space; none when all of it has its schema.
+    pub migration: Option<Migration>,
     pub settings: BTreeMap<String, String>,
 }
 
@@ -66,6 +68,21 @@ pub struct Active {
     pub schema: u32,
     /// The entry that activated it.
     pub since: Lsn,
+}
+
+/// A migration that runs step by step while its module, the active one, serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// The activation that began it.
+    pub since: Lsn,
+    /// Schema version of the rows that it has not reached.
+    pub from: u32,
+    /// Steps taken.
+    pub steps: u64,
+    /// Where the next step begins; none at the beginning.
+    pub cursor: Option<Vec<u8>>,
+    /// Why the last step was not taken, if it was not: nothing goes on by itself then.
+    pub stopped: Option<String>,
 }
 
 /// One attempt to activate a module.
@@ -116,6 +133,7 @@ impl Registry {
             let module = modules.load(&installed.manifest, |key| view.get(key))?;
             tables.active = Some(Active { module, digest, schema, since });
         }
+        tables.migration = rows::find(view, &keys::MIGRATION, Migration::decode)?;
         Ok(tables)
     }
 
@@ -172,6 +190,27 @@ impl Active {
             out.unsigned(u64::from(self.schema));
             self.since.encode(out);
         })
+    }
+}
+
+impl Migration {
+    /// As stored.
+    pub fn pack(&self) -> Bytes {
+        rows::pack(|out| {
+            self.since.encode(out);
+            out.unsigned(u64::from(self.from));
+            out.unsigned(self.steps);
+            out.optional_bytes(self.cursor.as_deref());
+            out.optional_bytes(self.stopped.as_ref().map(String::as_bytes));
+        })
+    }
+
+    fn decode(row: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (since, from, steps) = (Lsn::decode(row)?, row.unsigned32()?, row.unsigned()?);
+        let cursor = row.optional_bytes()?.map(<[u8]>::to_vec);
+        let stopped = row.optional_bytes()?.map(|text| String::from_utf8(text.to_vec()));
+        let stopped = stopped.transpose().map_err(|_| DecodeError::Utf8)?;
+        Ok(Self { since, from, steps, cursor, stopped })
     }
 }
 

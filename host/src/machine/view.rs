@@ -10,7 +10,7 @@ use super::keys;
 use super::modules::{self, LoadError};
 use super::position::{Position, digest_at};
 use super::recovery::Recovery;
-use super::registry::{Activation, Active, Installed, Registry};
+use super::registry::{Activation, Active, Installed, Migration, Registry};
 use crate::runtime::{Facts, ReadCall};
 use crate::types::{
     ClusterId, Frontend, Generation, LogId, Lsn, ModuleDigest, ModuleManifest, NodeId, StateDigest,
@@ -133,6 +133,11 @@ impl MachineView {
     /// The active module, ready to run.
     pub fn active(&self) -> Option<&Active> {
         self.published.registry.active.as_ref()
+    }
+
+    /// The migration of the active module's key space, if one is under way.
+    pub fn migration(&self) -> Option<&Migration> {
+        self.published.registry.migration.as_ref()
     }
 
     /// All attempts to activate a module, the oldest first. Blocks.

@@ -18,7 +18,8 @@ const MEMORY_BYTES_MIN: u64 = 64 << 10;
 
 /// Says what is wrong with a description, if anything.
 pub(super) fn check(description: &Description) -> Result<(), String> {
-    let Description { name, version, schema, migrates_from, relations, limits } = description;
+    let Description { name, version, schema, migrates_from, serves, relations, limits } =
+        description;
     let letters = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
     };
@@ -32,6 +33,9 @@ pub(super) fn check(description: &Description) -> Result<(), String> {
     }
     if migrates_from.contains(schema) {
         return Err(format!("schema {schema} is its own and needs no migration"));
+    }
+    if let Some(served) = serves.iter().find(|served| !migrates_from.contains(served)) {
+        return Err(format!("schema {served} is served, but never migrated"));
     }
     check_limits(limits)?;
     check_relations(relations)
@@ -127,6 +131,7 @@ mod tests {
             version: "1.2.3".into(),
             schema: 2,
             migrates_from: vec![1],
+            serves: vec![1],
             relations: vec![relation("pairs", &["key", "value"])],
             limits: Limits::default(),
         }
@@ -135,11 +140,12 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused() {
         type Change = fn(&mut Description);
-        let refused: [(&str, Change); 10] = [
+        let refused: [(&str, Change); 11] = [
             ("name", |d| d.name = "Kv".into()),
             ("name", |d| d.name = String::new()),
             ("version", |d| d.version = "1.0".into()),
             ("schema", |d| d.migrates_from = vec![2]),
+            ("never migrated", |d| d.serves = vec![3]),
             ("fuel", |d| d.limits.fuel = FUEL_MAX + 1),
             ("memory", |d| d.limits.memory_bytes = MEMORY_BYTES_MAX + 1),
             ("two relations", |d| d.relations.push(relation("PAIRS", &["a"]))),

@@ -71,6 +71,7 @@ pub(super) fn description() -> Description {
         version: "1.0.0".into(),
         schema: 5,
         migrates_from: vec![1, 2, 3, 4],
+        serves: Vec::new(),
         relations: vec![names],
         limits: Limits { fuel: 100_000_000, memory_bytes: 16 << 20 },
     }

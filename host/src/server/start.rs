@@ -413,6 +413,10 @@ fn spawn_background(
     tracker.spawn(async move { commits.watch_commits(token).await });
     let (pulse, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { pulse.keep_pulse(token).await });
+    let (migration, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(
+        end().run_until_cancelled_owned(async move { migration.keep_migrating(token).await }),
+    );
     let (modules, token) = (cluster.clone(), stop.clone());
     tracker.spawn(
         end().run_until_cancelled_owned(async move { modules.acknowledge_modules(token).await }),

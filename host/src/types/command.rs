@@ -5,7 +5,7 @@ use quorate_wire::{DecodeError, Reader, Writer};
 
 use super::alteration::{self, Alteration};
 use super::frontend::{Frontend, Ports};
-use super::ids::{ClusterId, Generation, ModuleDigest, NodeId, RequestId};
+use super::ids::{ClusterId, Generation, Lsn, ModuleDigest, NodeId, RequestId};
 
 const VERSION: u8 = 1;
 
@@ -109,6 +109,14 @@ pub enum HostCommand {
         frontend: Frontend,
         /// Why, for people.
         note: String,
+    },
+    /// Takes the next step of the migration that is under way. The leader proposes it; nothing
+    /// happens when that step was taken already.
+    MigrateStep {
+        /// The activation that began it.
+        since: Lsn,
+        /// Steps taken before it.
+        step: u64,
     },
     /// Changes who belongs, or where one is reached. The reply's affected count is how many.
     Alter(Alteration),
@@ -253,6 +261,11 @@ impl HostCommand {
                 frontend.encode(out);
                 out.text(note);
             }
+            Self::MigrateStep { since, step } => {
+                out.byte(15);
+                since.encode(out);
+                out.unsigned(*step);
+            }
             Self::Alter(alteration) => alteration.encode(out),
         }
     }
@@ -300,6 +313,7 @@ impl HostCommand {
                 frontend: Frontend::decode(input)?,
                 note: input.text()?,
             },
+            15 => Self::MigrateStep { since: Lsn::decode(input)?, step: input.unsigned()? },
             tag if alteration::TAGS.contains(&tag) => Self::Alter(Alteration::decode(tag, input)?),
             tag => return Err(DecodeError::Version(tag)),
         })
@@ -310,7 +324,7 @@ impl HostCommand {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::types::{Address, FrontendKind, Lsn};
+    use crate::types::{Address, FrontendKind};
 
     fn alterations() -> Vec<Action> {
         let (kind, seen, force) = (FrontendKind::Observer, Lsn(300), true);
@@ -370,6 +384,7 @@ mod tests {
             HostCommand::AcknowledgeModule { node: NodeId(1), digest, refusal: Some("no".into()) },
             HostCommand::ActivateModule { digest, expected: Some(digest), force: true },
             HostCommand::Set { key: "k".into(), value: "v".into() },
+            HostCommand::MigrateStep { since: Lsn(300), step: 7 },
             HostCommand::Recover {
                 cluster: ClusterId(5),
                 generation: Generation(2),

@@ -68,6 +68,7 @@ impl Machine for Catalog {
             version: VERSION.to_owned(),
             schema: migrate::SCHEMA,
             migrates_from: Vec::new(),
+            serves: Vec::new(),
             relations: query::relations::RELATIONS.iter().map(|r| r.describe()).collect(),
             limits: Limits::default(),
         }

@@ -2,30 +2,16 @@
 //!
 //! Who has acknowledged the module is counted in replicated state, over the voters of the
 //! membership that is in force at this LSN. If the key space of the module's name has another
-//! schema, it is migrated and checked, all within this command: either everything of it takes
-//! place, or nothing but a row of history. Commands after it, of the same entry too, run on the new
-//! module.
-
-use std::sync::Arc;
-
-use quorate_wire::Severity;
+//! schema, it is migrated (`migration`): within this command, unless the module serves the other
+//! schema's rows too. Either everything of the command takes place, or nothing but a row of history.
+//! Commands after it, of the same entry too, run on the new module.
 
 use super::host::{Halt, Host, outcome, refuse};
 use super::modules::unknown;
 use crate::machine::keys;
 use crate::machine::registry::{Activation, Active, Installed};
-use crate::machine::rows;
-use crate::runtime::{EntryRun, Facts, Fault, Module};
+use crate::runtime::Fault;
 use crate::types::{ModuleDigest, NodeId, Outcome};
-
-/// Steps of a migration; one that needs more is refused. Each step has the fuel of a command.
-pub const MIGRATION_STEPS_MAX: usize = 1024;
-
-/// Bytes that a migration may write; one that writes more is refused. Held in memory.
-pub const MIGRATION_BYTES_MAX: u64 = 64 << 20;
-
-/// Pages of findings after a migration; a check that gives more is refused.
-pub const CHECK_PAGES_MAX: usize = 1024;
 
 impl Host<'_> {
     pub fn activate(
@@ -40,6 +26,8 @@ impl Host<'_> {
         let from = self.registry.active.as_ref().map(|active| active.digest);
         let ended = match &target {
             None => Err(unknown(to)),
+            // What stopped it may be mended.
+            Some(_) if from == Some(to) && self.has_stopped() => self.resume_migration(),
             Some(target) => check_expected(from, expected, to)
                 .and_then(|()| self.check_acknowledged(target, force))
                 .and_then(|()| self.switch(target, schema_from)),
@@ -77,73 +65,28 @@ impl Host<'_> {
 
     fn switch(&mut self, target: &Installed, stored: Option<u32>) -> Result<u64, Halt> {
         let description = &target.description;
+        self.check_under_way(target)?;
         let module = self.modules.load(&target.manifest, |key| self.overlay.get(key));
         let module = module.map_err(|error| Fault(error.to_string()))?;
-        if let Some(stored) = stored
-            && stored != description.schema
-        {
-            if !description.migrates_from.contains(&stored) {
+        let schema = description.schema;
+        match stored {
+            Some(stored) if stored == schema => {}
+            Some(stored) if !description.migrates_from.contains(&stored) => {
                 let message = format!("the module cannot migrate schema {stored}");
                 return Err(refuse(message));
             }
-            self.overlay.savepoint();
-            match self.migrate(&module, stored) {
-                Ok(()) => self.overlay.commit(),
-                Err(halt) => {
-                    self.overlay.rollback();
-                    return Err(halt);
-                }
+            Some(stored) if description.serves.contains(&stored) => self.begin_migration(stored),
+            Some(stored) => {
+                self.migrate_whole(&module, stored)?;
+                self.set_schema(&description.name, schema);
             }
-        }
-        let schema = description.schema;
-        if stored != Some(schema) {
-            let row = rows::pack(|out| out.unsigned(u64::from(schema)));
-            self.put(keys::schema(&description.name), row);
-            self.registry.schemas.insert(description.name.clone(), schema);
+            None => self.set_schema(&description.name, schema),
         }
         let digest = target.manifest.digest;
         let active = Active { module, digest, schema, since: self.facts.lsn };
         self.put(keys::ACTIVE, active.pack());
         self.registry.active = Some(active);
         Ok(1)
-    }
-
-    fn migrate(&mut self, module: &Arc<Module>, from: u32) -> Result<(), Halt> {
-        let description = module.description();
-        let space = keys::space(&description.name);
-        let mut run = EntryRun::new(module, description.limits, space);
-        let facts = Facts { schema: from, ..self.facts.clone() };
-        let mut cursor: Option<Vec<u8>> = None;
-        for _ in 0..MIGRATION_STEPS_MAX {
-            let step = run.migrate(self.overlay, facts.clone(), from, cursor.as_deref())?;
-            cursor = step.map_err(ended)?;
-            if self.overlay.written_bytes() > MIGRATION_BYTES_MAX {
-                let message = format!("the migration writes more than {MIGRATION_BYTES_MAX} bytes");
-                return Err(refuse(message));
-            }
-            if cursor.is_none() {
-                return self.check(&mut run, Facts { schema: description.schema, ..facts });
-            }
-        }
-        Err(refuse(format!("the migration takes more than {MIGRATION_STEPS_MAX} steps")))
-    }
-
-    /// Lets the new module look for contradictions in what the migration made.
-    fn check(&mut self, run: &mut EntryRun, facts: Facts) -> Result<(), Halt> {
-        let mut cursor: Option<Vec<u8>> = None;
-        for _ in 0..CHECK_PAGES_MAX {
-            let page = run.check(self.overlay, facts.clone(), cursor.as_deref())?;
-            let (findings, next) = page.map_err(ended)?;
-            if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error)
-            {
-                return Err(refuse(format!("the migrated state is wrong: {}", error.note)));
-            }
-            cursor = next;
-            if cursor.is_none() {
-                return Ok(());
-            }
-        }
-        Err(refuse(format!("the check takes more than {CHECK_PAGES_MAX} pages")))
     }
 }
 
@@ -162,13 +105,4 @@ fn check_expected(
         return Err(refuse(format!("{} is active already", name(active))));
     }
     Ok(())
-}
-
-/// How a step that gave no result ends the activation.
-fn ended(outcome: Outcome) -> Halt {
-    match outcome {
-        Outcome::Refused(failure) => Halt::Refused(failure),
-        Outcome::Rejected(rejection) => Halt::Refused(rejection.failure()),
-        Outcome::Applied(_) => Halt::Fault(Fault("a step ended as a command does".to_owned())),
-    }
 }

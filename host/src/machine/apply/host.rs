@@ -54,6 +54,7 @@ impl Host<'_> {
             HostCommand::Recover { cluster, generation, frontend, note } => {
                 self.recover(cluster, generation, frontend, note)
             }
+            HostCommand::MigrateStep { since, step } => return self.migrate_step(since, step),
             HostCommand::Alter(alteration) => self.alter(alteration),
         };
         outcome(ended)

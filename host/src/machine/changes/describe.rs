@@ -98,6 +98,9 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
                 "query_port": ports.query, "rpc_port": ports.rpc, "http_port": ports.http,
             }),
         ),
+        HostCommand::MigrateStep { since, step } => {
+            ("migrate_step", json!({ "activated_at_lsn": since.0, "step": step }))
+        }
         HostCommand::Set { key, value } => ("set", json!({ "name": key, "value": value })),
         HostCommand::Recover { cluster, generation, frontend, note } => (
             "recover",

@@ -3,68 +3,8 @@
 use std::slice::from_ref;
 
 use super::support::*;
-use crate::runtime::Runtime;
-use crate::types::{HostCommand, Lsn, ModuleDigest, NodeId, Outcome, Rejection};
-
-/// A cluster in which a first module is active; each run is one entry.
-struct Cluster {
-    node: Node,
-    log: Log,
-    client: Client,
-    first: Guest,
-}
-
-impl Cluster {
-    fn started(first: Guest) -> Self {
-        Self::on(&Disk::memory(), &runtime(), first)
-    }
-
-    fn on(disk: &Disk, runtime: &Runtime, first: Guest) -> Self {
-        let mut client = Client::new(1);
-        let log = started(&first, &mut client);
-        let mut node = Node::open(disk.open(), runtime);
-        let replies = node.apply(&log.entries);
-        assert_eq!(affected(&replies.last().unwrap().outcomes[1].1), 1);
-        Self { node, log, client, first }
-    }
-
-    fn run<const N: usize>(&mut self, commands: [crate::types::Action; N]) -> [Outcome; N] {
-        let commands = commands.map(|action| self.client.command(action));
-        let entry = self.log.commands(&commands);
-        let outcomes = self.node.outcomes(entry);
-        std::array::from_fn(|at| outcomes[at].1.clone())
-    }
-
-    fn host(&mut self, command: HostCommand) -> Outcome {
-        let [outcome] = self.run([host(command)]);
-        outcome
-    }
-
-    fn install(&mut self, guest: &Guest) {
-        for command in guest.install() {
-            assert_eq!(affected(&self.host(command)), 1);
-        }
-    }
-
-    fn ready(&mut self, guest: &Guest) {
-        self.install(guest);
-        assert_eq!(affected(&self.host(guest.acknowledge(1))), 1);
-    }
-
-    fn active(&self) -> (ModuleDigest, u32, Lsn) {
-        let view = self.node.machine.view();
-        let active = view.active().unwrap();
-        (active.digest, active.schema, active.since)
-    }
-}
-
-fn host(command: HostCommand) -> crate::types::Action {
-    crate::types::Action::Host(command)
-}
-
-fn module(guest: &Guest, payload: impl Into<bytes::Bytes>) -> crate::types::Action {
-    crate::types::Action::Module { digest: guest.digest(), payload: payload.into() }
-}
+use super::swaps::*;
+use crate::types::{HostCommand, NodeId, Outcome, Rejection};
 
 #[test]
 fn an_activation_that_expects_another_module_is_refused_and_recorded() {

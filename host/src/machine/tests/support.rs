@@ -165,7 +165,18 @@ impl Guest {
     /// The state machine written by hand: its commands are letters, and how its migration ends
     /// depends on the schema that it comes from.
     pub fn written(name: &str, version: &str, schema: u32, migrates_from: &[u32]) -> Self {
+        Self::saying(describe(name, version, schema, migrates_from))
+    }
+
+    /// The same, and it serves rows of the schemas that it migrates from.
+    pub fn serving(name: &str, version: &str, schema: u32, migrates_from: &[u32]) -> Self {
         let description = describe(name, version, schema, migrates_from);
+        let mut description = Description::unpack(&description).unwrap();
+        description.serves = migrates_from.to_vec();
+        Self::saying(description.pack().into())
+    }
+
+    fn saying(description: Bytes) -> Self {
         let text = description.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
         let source = include_str!("../../runtime/tests/guest.wat")
             .replace("DESCRIPTION_BYTES", &description.len().to_string())
@@ -222,6 +233,7 @@ pub fn describe(name: &str, version: &str, schema: u32, migrates_from: &[u32]) -
         version: version.into(),
         schema,
         migrates_from: migrates_from.to_vec(),
+        serves: Vec::new(),
         relations: Vec::new(),
         limits: Limits::default(),
     };

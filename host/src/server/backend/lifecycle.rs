@@ -6,7 +6,7 @@ use quorate_wire::{Body, Column, ColumnType, Failure, Reply, Rows, Severity, Val
 
 use super::{Services, blocking};
 use crate::cluster::modules::{MODULE_BYTES_MAX, UNUSABLE};
-use crate::machine::MachineView;
+use crate::machine::{MachineView, Migration};
 use crate::session::{Answer, StatementContext};
 use crate::types::{ModuleDigest, Outcome, Rejection, ViewError, format_time};
 
@@ -167,6 +167,7 @@ pub(super) fn modules(view: &MachineView) -> Rows {
         Column::text("AcknowledgedBy"),
         Column::text("RefusedBy"),
         Column::text("Digest"),
+        Column::text("Migration"),
     ];
     let rows = view.modules().into_iter().map(|module| {
         let nodes = |refused: bool| {
@@ -177,16 +178,30 @@ pub(super) fn modules(view: &MachineView) -> Rows {
         vec![
             module.description.name.clone().into(),
             module.description.version.clone().into(),
-            if module.active_since.is_some() { "ACTIVE" } else { "INSTALLED" }.into(),
+            match (module.active_since, view.migration()) {
+                (Some(_), Some(_)) => "MIGRATING",
+                (Some(_), None) => "ACTIVE",
+                (None, _) => "INSTALLED",
+            }
+            .into(),
             module.active_since.map(|lsn| lsn.0).into(),
             u64::from(module.description.schema).into(),
             module.manifest.size_bytes.into(),
             nodes(false).into(),
             nodes(true).into(),
             module.manifest.digest.to_string().into(),
+            view.migration().filter(|_| module.active_since.is_some()).map(progress).into(),
         ]
     });
     Rows { columns, rows: rows.collect() }
+}
+
+fn progress(migration: &Migration) -> String {
+    let Migration { from, steps, stopped, .. } = migration;
+    match stopped {
+        None => format!("from schema {from}, {steps} steps done"),
+        Some(reason) => format!("from schema {from}, stopped after {steps} steps: {reason}"),
+    }
 }
 
 /// `SHOW MODULE HISTORY`: activations, oldest first, also those that were refused.
