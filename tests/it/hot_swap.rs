@@ -78,6 +78,54 @@ fn a_second_catalog_is_activated_at_one_lsn_without_a_failed_statement() {
 }
 
 #[test]
+fn older_rows_are_migrated_beside_writes_though_the_leader_is_killed_meanwhile() {
+    const ROWS: usize = 3000;
+    let mut cluster = Cluster::start_with(3, Some(modules::KV));
+    std::thread::scope(|scope| {
+        for (at, frontend) in cluster.frontends.iter().enumerate() {
+            scope.spawn(move || {
+                let puts = (0..ROWS / 3).map(|number| format!("PUT {at}.{number:04} old;"));
+                frontend.mariadb().ok(&puts.collect::<String>());
+            });
+        }
+    });
+    let (done, text) = module(&cluster, 0, &["install", modules::KV_2]);
+    assert!(done, "{text}");
+    let (leader, at) = (cluster.leader(0), cluster.follower());
+    let client = cluster.frontends[at].mariadb();
+    let (stop, writer) = (AtomicBool::new(false), client.clone());
+    let written = std::thread::scope(|scope| {
+        let stop = &stop;
+        let writing = scope.spawn(move || {
+            let mut written = 0;
+            while !stop.load(Ordering::Relaxed) {
+                writer.ok(&format!("PUT w.{written} new"));
+                written += 1;
+            }
+            written
+        });
+        let state = || {
+            let shown = client.run("SHOW MODULES").ok()?;
+            let at = shown.column("Version").iter().position(|version| *version == "2.0.0")?;
+            Some((shown.column("State")[at].to_owned(), shown.column("Migration")[at].to_owned()))
+        };
+        client.ok("ACTIVATE MODULE 'kv@2.0.0'");
+        cluster.frontends[leader].kill();
+        eventually("the migration is done", LIMIT, || {
+            (state()? == ("ACTIVE".to_owned(), "NULL".to_owned())).then_some(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        writing.join().expect("no statement of the loop failed")
+    });
+    let count = "SELECT count(*) AS n, min(created) > 0 AS known FROM kv.pairs";
+    let counted = client.ok(count);
+    assert_eq!(counted.rows()[0], [&(ROWS + written).to_string(), "1"]);
+    cluster.frontends[leader].start();
+    cluster.wait_whole();
+    cluster.assert_agreement(at);
+}
+
+#[test]
 fn a_file_that_is_no_module_is_refused_and_the_cluster_goes_on() {
     let cluster = Cluster::start(1);
     let client = cluster.frontends[0].mariadb();

@@ -32,6 +32,8 @@ pub struct Harness<M> {
     /// Events of all commands so far.
     pub events: Vec<Event>,
     schema: u32,
+    /// Schema of the rows that are not migrated yet, and where the next step begins.
+    migrating: Option<(u32, Option<Vec<u8>>)>,
     machine: PhantomData<M>,
 }
 
@@ -54,6 +56,7 @@ impl<M: Machine> Harness<M> {
             time_us: 1_767_268_800_000_000,
             events: Vec::new(),
             schema: description.schema,
+            migrating: None,
             machine: PhantomData,
         }
     }
@@ -168,12 +171,7 @@ impl<M: Machine> Harness<M> {
     /// A schema that the new version does not migrate from, what its `migrate` or `check` refuses,
     /// and the first error that `check` finds.
     pub fn activate<N: Machine>(&self) -> Result<Harness<N>, Failure> {
-        let mut next = Harness::<N>::new();
-        next.store = self.store.clone();
-        next.session = self.session.clone();
-        next.events = self.events.clone();
-        next.lsn = self.lsn + 1;
-        next.time_us = self.time_us;
+        let mut next = self.succeeded_by::<N>();
         let from = self.schema;
         if next.schema != from {
             if !N::describe().migrates_from.contains(&from) {
@@ -186,6 +184,57 @@ impl<M: Machine> Harness<M> {
             Some(finding) => Err(refusal(format!("check found: {}", finding.note))),
             None => Ok(next),
         }
+    }
+
+    /// Activates another version that serves rows of this one's schema, on a copy of the state in
+    /// which no row is migrated yet; [`migrate_step`](Harness::migrate_step) takes the steps.
+    ///
+    /// # Errors
+    /// A schema that the new version does not serve.
+    pub fn serve<N: Machine>(&self) -> Result<Harness<N>, Failure> {
+        if !N::describe().serves.contains(&self.schema) {
+            return Err(refusal(format!("the module does not serve schema {}", self.schema)));
+        }
+        let mut next = self.succeeded_by::<N>();
+        next.migrating = Some((self.schema, None));
+        Ok(next)
+    }
+
+    /// Takes the next step of the migration that [`serve`](Harness::serve) began, and tells whether
+    /// there are more. Taken twice at the same place, a step must do the same.
+    ///
+    /// # Errors
+    /// What the machine refuses; then nothing of the step is left.
+    pub fn migrate_step(&mut self) -> Result<bool, Failure> {
+        let Some((from, cursor)) = self.migrating.take() else { return Ok(false) };
+        let first = M::migrate(&mut self.store, from, cursor.as_deref());
+        let effects = self.store.effects();
+        self.store.roll_back();
+        let next = M::migrate(&mut self.store, from, cursor.as_deref());
+        assert_eq!(first, next, "taken twice, the step ended in two ways");
+        assert!(effects == self.store.effects(), "taken twice, the step wrote two things");
+        let next = match next {
+            Ok(next) => next,
+            Err(failure) => {
+                self.store.roll_back();
+                self.migrating = Some((from, cursor));
+                return Err(failure);
+            }
+        };
+        self.store.savepoint();
+        self.migrating = next.map(|cursor| (from, Some(cursor)));
+        Ok(self.migrating.is_some())
+    }
+
+    /// Another version on a copy of the state.
+    fn succeeded_by<N: Machine>(&self) -> Harness<N> {
+        let mut next = Harness::<N>::new();
+        next.store = self.store.clone();
+        next.session = self.session.clone();
+        next.events = self.events.clone();
+        next.lsn = self.lsn + 1;
+        next.time_us = self.time_us;
+        next
     }
 
     fn context(&self) -> Context {

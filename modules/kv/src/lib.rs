@@ -17,6 +17,9 @@
 //! GET and RANGE are answered by the frontend that was asked. The others are commands: the log
 //! carries the packed request, and `apply` works on the bytes where they lie. A PUT reads
 //! nothing from the store.
+//!
+//! Version 2.0.0, built with the feature `v2`, also knows when a key was created, and has that in
+//! `kv.pairs`. It serves what version 1.0.0 wrote and migrates it meanwhile.
 
 mod machine;
 mod pairs;
@@ -28,4 +31,7 @@ mod tests;
 pub use machine::Kv;
 pub use protocol::{Entry, KEY_BYTES_MAX, RANGE_MAX, Request, Response, VALUE_BYTES_MAX};
 
-quorate_guest::export!(Kv);
+#[cfg(not(feature = "v2"))]
+quorate_guest::export!(Kv<1>);
+#[cfg(feature = "v2")]
+quorate_guest::export!(Kv<2>);

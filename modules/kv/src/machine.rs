@@ -7,16 +7,17 @@ use quorate_guest::{
     RelationPage, Reply, Session, Severity, Value, WriteStore, Writer,
 };
 
-use crate::pairs;
+use crate::pairs::{self, Stored};
 use crate::protocol::{Entry, KEY_BYTES_MAX, RANGE_MAX, Request, Response, VALUE_BYTES_MAX};
 use crate::statement;
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Rows in a page of `kv.pairs`.
 const SCAN_ROWS: u32 = 256;
+/// Rows that one step of a migration looks at: a millisecond's work or so.
+const MIGRATED_ROWS: u32 = 256;
 
-/// The module.
-pub struct Kv;
+/// The module, of schema 1 or 2.
+pub struct Kv<const SCHEMA: u32>;
 
 /// A packed request that writes, and the form of answer that its client expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +44,11 @@ impl Codec for Command {
     }
 }
 
-impl Machine for Kv {
+impl<const SCHEMA: u32> Machine for Kv<SCHEMA> {
     type Command = Command;
 
     fn describe() -> Description {
-        let mut description = Description::new("kv", VERSION, 1);
+        let mut description = Description::new("kv", &format!("{SCHEMA}.0.0"), SCHEMA);
         description.relations.push(Relation {
             schema: "kv".into(),
             name: "pairs".into(),
@@ -57,6 +58,11 @@ impl Machine for Kv {
                 RelationColumn::new("version", ColumnType::UInt),
             ],
         });
+        if SCHEMA == 2 {
+            description.relations[0].columns.push(RelationColumn::new("created", ColumnType::UInt));
+            description.migrates_from.push(1);
+            description.serves.push(1);
+        }
         description
     }
 
@@ -84,7 +90,7 @@ impl Machine for Kv {
     ) -> Result<Reply, Failure> {
         let response = match Request::unpack(&request).map_err(malformed)? {
             Request::Put { key, value } => {
-                put(store, context, &pairs::stored_key(key), value);
+                put::<SCHEMA>(store, context, &pairs::stored_key(key), value);
                 Response::Put { version: context.lsn }
             }
             Request::Delete { key } => {
@@ -98,10 +104,10 @@ impl Machine for Kv {
             Request::Swap { key, old, new } => {
                 let key = pairs::stored_key(key);
                 let stored = store.get(&key);
-                let expected = stored.as_deref().map(|stored| pairs::value(stored).0) == old;
+                let expected = stored.as_deref().map(|stored| Stored::of(stored).value) == old;
                 match new {
                     _ if !expected => {}
-                    Some(value) => put(store, context, &key, value),
+                    Some(value) => put::<SCHEMA>(store, context, &key, value),
                     None => store.delete(&key),
                 }
                 Response::Swap(expected)
@@ -122,14 +128,42 @@ impl Machine for Kv {
     ) -> Result<RelationPage, Failure> {
         let (low, high) = pairs::bounds(constraints, 0);
         let page = store.scan(cursor.unwrap_or(&low), &high, false, SCAN_ROWS);
-        let rows = entries(&page.pairs).map(|entry| row(&entry)).collect();
-        Ok(RelationPage { rows, next: page.next })
+        let pairs = page.pairs.iter().map(|(key, stored)| {
+            let stored = Stored::of(stored);
+            let mut cells =
+                vec![bytes(pairs::key(key)), bytes(stored.value), stored.version.into()];
+            if SCHEMA == 2 {
+                cells.push(stored.created().into());
+            }
+            cells
+        });
+        Ok(RelationPage { rows: pairs.collect(), next: page.next })
+    }
+
+    fn migrate(
+        store: &mut dyn WriteStore,
+        from_schema: u32,
+        cursor: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        if (from_schema, SCHEMA) != (1, 2) {
+            let message = format!("kv of schema {SCHEMA} does not migrate schema {from_schema}");
+            return Err(Failure::new(1105, "HY000", message));
+        }
+        let (low, high) = pairs::bounds(&[], 0);
+        let page = store.scan(cursor.unwrap_or(&low), &high, false, MIGRATED_ROWS);
+        for (key, stored) in &page.pairs {
+            let stored = Stored::of(stored);
+            if stored.created.is_none() {
+                store.put(key, &Stored { created: Some(stored.created()), ..stored }.pack());
+            }
+        }
+        Ok(page.next)
     }
 
     fn check(store: &dyn ReadStore, cursor: Option<&[u8]>) -> Result<CheckPage, Failure> {
         let (low, high) = pairs::bounds(&[], 0);
         let page = store.scan(cursor.unwrap_or(&low), &high, false, PAGE_ROWS_MAX);
-        let corrupt = page.pairs.into_iter().filter(|(_, value)| pairs::split(value).is_none());
+        let corrupt = page.pairs.into_iter().filter(|(_, value)| Stored::unpack(value).is_none());
         let finding = |(key, _)| Finding {
             severity: Severity::Error,
             key,
@@ -158,7 +192,8 @@ fn decide(
     Ok(match request {
         Request::Get { key } => {
             let stored = store.get(&pairs::stored_key(key));
-            let found = stored.as_deref().map(pairs::value);
+            let found = stored.as_deref().map(Stored::of);
+            let found = found.map(|stored| (stored.value, stored.version));
             Evaluation::Reply(reply(form, &Response::Get(found)))
         }
         Request::Range { low, high, limit } => {
@@ -176,13 +211,23 @@ fn decide(
     })
 }
 
-fn put(store: &mut dyn WriteStore, context: &Context, stored_key: &[u8], value: &[u8]) {
-    store.put(stored_key, &pairs::stored_value(context.lsn, value));
+fn put<const SCHEMA: u32>(
+    store: &mut dyn WriteStore,
+    context: &Context,
+    stored_key: &[u8],
+    value: &[u8],
+) {
+    let version = context.lsn;
+    let created = (SCHEMA == 2).then(|| {
+        let before = store.get(stored_key);
+        before.as_deref().map_or(version, |before| Stored::of(before).created())
+    });
+    store.put(stored_key, &Stored { version, created, value }.pack());
 }
 
 fn entries(stored: &[Pair]) -> impl Iterator<Item = Entry<'_>> {
     stored.iter().map(|(key, stored)| {
-        let (value, version) = pairs::value(stored);
+        let Stored { value, version, .. } = Stored::of(stored);
         Entry { key: pairs::key(key), value, version }
     })
 }

@@ -7,7 +7,7 @@ use quorate_guest::{
 use crate::{Kv, Request, Response};
 
 /// Sends a packed request and hands the response to `check`.
-fn ask(kv: &mut Harness<Kv>, request: Request<'_>, expected: Response<'_>) {
+fn ask(kv: &mut Harness<Kv<1>>, request: Request<'_>, expected: Response<'_>) {
     let Body::Bytes(packed) = kv.bytes(&request.pack()).unwrap().body else {
         panic!("a packed request gets a packed response")
     };
@@ -33,7 +33,7 @@ fn rows(reply: Reply) -> Vec<Vec<String>> {
 
 #[test]
 fn a_cut_unknown_or_padded_request_is_refused() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     let whole = Request::Swap { key: b"k", old: None, new: Some(b"v") }.pack();
     for length in 0..whole.len() {
         assert_eq!(kv.bytes(&whole[..length]).unwrap_err().code, 1835);
@@ -45,7 +45,7 @@ fn a_cut_unknown_or_padded_request_is_refused() {
 
 #[test]
 fn text_that_is_no_statement_gets_1064() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     for text in [
         "",
         "PUT a",
@@ -64,7 +64,7 @@ fn text_that_is_no_statement_gets_1064() {
 
 #[test]
 fn oversize_keys_and_values_are_refused_before_the_log() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     let (key, value) = (vec![0; crate::KEY_BYTES_MAX + 2], vec![0; crate::VALUE_BYTES_MAX + 1]);
     for request in [
         Request::Get { key: &key },
@@ -78,7 +78,7 @@ fn oversize_keys_and_values_are_refused_before_the_log() {
 
 #[test]
 fn versions_are_the_lsn_of_the_last_write() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     ask(&mut kv, Request::Get { key: b"k" }, Response::Get(None));
     ask(&mut kv, Request::Put { key: b"k", value: b"1" }, Response::Put { version: 1 });
     ask(&mut kv, Request::Put { key: b"other", value: b"" }, Response::Put { version: 2 });
@@ -91,7 +91,7 @@ fn versions_are_the_lsn_of_the_last_write() {
 
 #[test]
 fn a_swap_needs_the_expected_value() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     let mut swap = |old, new, swapped| {
         ask(&mut kv, Request::Swap { key: b"k", old, new }, Response::Swap(swapped));
     };
@@ -105,7 +105,7 @@ fn a_swap_needs_the_expected_value() {
 
 #[test]
 fn of_two_swaps_evaluated_together_one_wins() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     let command = |new| {
         let request = Request::Swap { key: b"k", old: None, new: Some(new) }.pack();
         match kv.evaluate(quorate_guest::Request::Bytes(&request)).unwrap() {
@@ -121,7 +121,7 @@ fn of_two_swaps_evaluated_together_one_wins() {
 
 #[test]
 fn a_range_says_where_it_goes_on() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     for key in ["a", "b", "b\0", "c"] {
         kv.bytes(&Request::Put { key: key.as_bytes(), value: b"v" }.pack()).unwrap();
     }
@@ -136,7 +136,7 @@ fn a_range_says_where_it_goes_on() {
 
 #[test]
 fn a_range_goes_on_after_the_longest_key() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     let longest = [b'k'; crate::KEY_BYTES_MAX];
     for key in [&longest[..], b"z"] {
         kv.bytes(&Request::Put { key, value: b"" }.pack()).unwrap();
@@ -153,7 +153,7 @@ fn a_range_goes_on_after_the_longest_key() {
 
 #[test]
 fn statements_do_what_packed_requests_do() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     assert_eq!(affected(kv.text("put a 'it''s one'")), 1);
     assert_eq!(affected(kv.text("PUT 'b c' NULL;")), 1);
     assert_eq!(rows(kv.text("GET a").unwrap()), [["it's one", "1"]]);
@@ -172,7 +172,7 @@ fn statements_do_what_packed_requests_do() {
 
 #[test]
 fn constraints_on_the_key_narrow_a_scan() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     for number in 0..600 {
         kv.text(&format!("PUT k{number:03} v")).unwrap();
     }
@@ -191,7 +191,7 @@ fn constraints_on_the_key_narrow_a_scan() {
 
 #[test]
 fn check_finds_a_value_without_version() {
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     kv.text("PUT a 1").unwrap();
     assert!(kv.check().unwrap().is_empty());
     kv.store.put(&[1, b'b'], b"short");
@@ -212,9 +212,42 @@ fn the_packed_bytes_never_change() {
         assert_eq!(Request::unpack(bytes), Ok(request));
     }
     assert_eq!(Response::Get(Some((b"v", 300))).pack(), b"\x01\x01\x01v\xac\x02");
-    let mut kv = Harness::<Kv>::new();
+    let mut kv = Harness::<Kv<1>>::new();
     kv.text("PUT k v").unwrap();
     let stored: Vec<_> = kv.store.pairs().collect();
     assert_eq!(stored, [(&b"\x01k"[..], &b"\x01\0\0\0\0\0\0\0v"[..])]);
-    assert_eq!(Kv::describe().version, "1.0.0");
+    assert_eq!(Kv::<1>::describe().version, "1.0.0");
+}
+
+#[test]
+fn the_second_version_serves_what_the_first_wrote_and_migrates_it() {
+    let mut first = Harness::<Kv<1>>::new();
+    for number in 0..600 {
+        first.text(&format!("PUT k{number:03} old")).unwrap();
+    }
+    // Both schemas side by side, as during a migration.
+    let mut both = first.serve::<Kv<2>>().unwrap();
+    assert_eq!(affected(both.text("PUT k001 new")), 1);
+    assert_eq!(affected(both.text("CAS k002 old newer")), 1);
+    assert_eq!(rows(both.text("GET k000").unwrap()), [["old", "1"]]);
+    let pairs = |kv: &Harness<Kv<2>>| {
+        let all = kv.rows("pairs", &[]).unwrap();
+        all.into_iter().map(|row| (row[2].clone(), row[3].clone())).collect::<Vec<_>>()
+    };
+    let before = pairs(&both);
+    let lsn = |lsn: u64| Value::UInt(lsn);
+    assert_eq!(before[..3], [(lsn(1), lsn(1)), (lsn(602), lsn(2)), (lsn(603), lsn(3))]);
+
+    let is_migrated = |(_, value): (&[u8], &[u8])| value[7] == 0x80;
+    assert_eq!(both.store.pairs().filter(|pair| is_migrated(*pair)).count(), 2);
+    let mut steps = 1;
+    while both.migrate_step().unwrap() {
+        steps += 1;
+    }
+    assert_eq!(steps, 3);
+    assert!(both.store.pairs().all(is_migrated));
+    assert_eq!(pairs(&both), before);
+    assert!(both.check().unwrap().is_empty());
+    assert!(both.activate::<Kv<1>>().is_err() && both.serve::<Kv<1>>().is_err());
+    assert_eq!(pairs(&first.activate::<Kv<2>>().unwrap()).len(), 600);
 }

@@ -34,13 +34,14 @@ pub struct Module {
 impl Module {
     /// kv, natively.
     pub fn native() -> Self {
-        let description = NativeModule::<Kv>::default().describe().pack().into();
+        let description = NativeModule::<Kv<1>>::default().describe().pack().into();
         Self { file: Bytes::from_static(NATIVE_FILE), description }
     }
 
     /// A runtime for the native module.
     pub fn native_runtime(&self) -> Runtime {
-        Runtime::without_engine().with_native(&self.file, Arc::new(NativeModule::<Kv>::default()))
+        Runtime::without_engine()
+            .with_native(&self.file, Arc::new(NativeModule::<Kv<1>>::default()))
     }
 
     /// A component file.
