@@ -46,8 +46,8 @@ impl Cluster {
     }
 
     /// Why a registered frontend cannot enter, if it has entered before and its data is not lost at
-    /// all. One that votes must not even if it is: with an empty log it would vote again in terms in
-    /// which it has voted already, and take back acknowledgements that a majority counted on.
+    /// all. One that votes must not even if it is: with an empty log it would vote again in terms
+    /// in which it has voted already, and take back acknowledgements that a majority counted on.
     pub(super) async fn why_in_use(&self, node: NodeId, frontend: &Frontend) -> Option<String> {
         if self.votes(node) {
             return Some(format!(

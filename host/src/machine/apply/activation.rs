@@ -3,8 +3,8 @@
 //! Who has acknowledged the module is counted in replicated state, over the voters of the
 //! membership that is in force at this LSN. If the key space of the module's name has another
 //! schema, it is migrated (`migration`): within this command, unless the module serves the other
-//! schema's rows too. Either everything of the command takes place, or nothing but a row of history.
-//! Commands after it, of the same entry too, run on the new module.
+//! schema's rows too. Either everything of the command takes place, or nothing but a row of
+//! history. Commands after it, of the same entry too, run on the new module.
 
 use super::host::{Halt, Host, outcome, refuse};
 use super::modules::unknown;
