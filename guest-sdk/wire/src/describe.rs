@@ -3,7 +3,10 @@
 use crate::pack::{DecodeError, Reader, Writer};
 use crate::value::ColumnType;
 
+/// Without statements: what every host reads.
 const VERSION: u8 = 1;
+/// With statements at the end.
+const VERSION_STATEMENTS: u8 = 2;
 
 /// A module's self-description, read when it is installed and never afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +21,31 @@ pub struct Description {
     pub migrates_from: Vec<u32>,
     /// Relations for SELECT.
     pub relations: Vec<Relation>,
+    /// The kinds of statements that it understands, for people; the host does not read them.
+    pub statements: Vec<StatementKind>,
     /// What it asks for; an activation may grant less.
     pub limits: Limits,
+}
+
+/// A kind of statement, as a person is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementKind {
+    /// How it is written, for example `GET key`.
+    pub syntax: String,
+    /// Whether it becomes a command in the log; else it is answered by the frontend that is asked.
+    pub writes: bool,
+}
+
+impl StatementKind {
+    /// A statement that is answered by the frontend that is asked.
+    pub fn reads(syntax: &str) -> Self {
+        Self { syntax: syntax.to_owned(), writes: false }
+    }
+
+    /// A statement that becomes a command in the log.
+    pub fn writes(syntax: &str) -> Self {
+        Self { syntax: syntax.to_owned(), writes: true }
+    }
 }
 
 /// Bounds on one call of a module.
@@ -73,8 +99,8 @@ impl RelationColumn {
 }
 
 impl Description {
-    /// A module that migrates from no other schema, offers no relations and asks for the default
-    /// limits.
+    /// A module that migrates from no other schema, names no relations and statements, and asks for
+    /// the default limits.
     pub fn new(name: &str, version: &str, schema: u32) -> Self {
         Self {
             name: name.to_owned(),
@@ -82,6 +108,7 @@ impl Description {
             schema,
             migrates_from: Vec::new(),
             relations: Vec::new(),
+            statements: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -89,7 +116,8 @@ impl Description {
     /// The packed document.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.byte(VERSION);
+        let with_statements = !self.statements.is_empty();
+        out.byte(if with_statements { VERSION_STATEMENTS } else { VERSION });
         out.text(&self.name);
         out.text(&self.version);
         out.unsigned(u64::from(self.schema));
@@ -110,6 +138,13 @@ impl Description {
                 out.flag(column.constrainable);
             }
         }
+        if with_statements {
+            out.count(self.statements.len());
+            for statement in &self.statements {
+                out.text(&statement.syntax);
+                out.flag(statement.writes);
+            }
+        }
         out.finish()
     }
 
@@ -119,10 +154,11 @@ impl Description {
     /// When it is cut short, has bytes left over, or has an unknown version or tag.
     pub fn unpack(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
-        match input.byte()? {
-            VERSION => {}
+        let with_statements = match input.byte()? {
+            VERSION => false,
+            VERSION_STATEMENTS => true,
             other => return Err(DecodeError::Version(other)),
-        }
+        };
         let name = input.text()?;
         let version = input.text()?;
         let schema = input.unsigned32()?;
@@ -135,8 +171,18 @@ impl Description {
         for _ in 0..input.count()? {
             relations.push(Relation::decode(&mut input)?);
         }
+        let mut statements = Vec::new();
+        if with_statements {
+            for _ in 0..input.count()? {
+                statements.push(StatementKind { syntax: input.text()?, writes: input.flag()? });
+            }
+            if statements.is_empty() {
+                // One form for one description.
+                return Err(DecodeError::Range);
+            }
+        }
         input.finish()?;
-        Ok(Self { name, version, schema, migrates_from, relations, limits })
+        Ok(Self { name, version, schema, migrates_from, relations, statements, limits })
     }
 }
 
@@ -160,9 +206,8 @@ impl Relation {
 mod tests {
     use super::*;
 
-    #[test]
-    fn packing_and_unpacking_give_the_same_description() {
-        let description = Description {
+    fn description() -> Description {
+        Description {
             name: "kv".into(),
             version: "1.0.0".into(),
             schema: 2,
@@ -172,12 +217,34 @@ mod tests {
                 name: "pairs".into(),
                 columns: vec![RelationColumn::constrainable("key", ColumnType::Bytes)],
             }],
+            statements: vec![
+                StatementKind::reads("GET key"),
+                StatementKind::writes("PUT key value"),
+            ],
             limits: Limits::default(),
-        };
-        let packed = description.pack();
-        for length in 0..packed.len() {
-            assert!(Description::unpack(&packed[..length]).is_err());
         }
-        assert_eq!(Description::unpack(&packed), Ok(description));
+    }
+
+    #[test]
+    fn packing_and_unpacking_give_the_same_description() {
+        let all = description();
+        let without_statements = Description { statements: Vec::new(), ..all.clone() };
+        for description in [all, without_statements] {
+            let packed = description.pack();
+            for length in 0..packed.len() {
+                assert!(Description::unpack(&packed[..length]).is_err());
+            }
+            assert_eq!(Description::unpack(&packed), Ok(description));
+        }
+    }
+
+    #[test]
+    fn a_description_without_statements_keeps_the_bytes_that_older_hosts_read() {
+        let packed = Description::new("m", "1.0.0", 1).pack();
+        assert_eq!(packed, b"\x01\x01m\x051.0.0\x01\x00\x80\xc2\xd7\x2f\x80\x80\x80\x20\x00");
+        let mut other_form = packed;
+        other_form[0] = VERSION_STATEMENTS;
+        other_form.push(0);
+        assert_eq!(Description::unpack(&other_form), Err(DecodeError::Range));
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn description() -> Description {
         schema: 5,
         migrates_from: vec![1, 2, 3, 4],
         relations: vec![names],
+        statements: Vec::new(),
         limits: Limits { fuel: 100_000_000, memory_bytes: 16 << 20 },
     }
 }

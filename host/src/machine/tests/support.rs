@@ -223,6 +223,7 @@ pub fn describe(name: &str, version: &str, schema: u32, migrates_from: &[u32]) -
         schema,
         migrates_from: migrates_from.to_vec(),
         relations: Vec::new(),
+        statements: Vec::new(),
         limits: Limits::default(),
     };
     description.pack().into()
