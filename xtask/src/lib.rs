@@ -1,13 +1,14 @@
 //! Builds the modules of this repository into components.
 //!
-//! Cargo compiles a module for `wasm32-unknown-unknown` and decides what is up to date; the
-//! `wit-component` library turns the result into a component. The output is written only when its
+//! Cargo compiles a module for `wasm32-unknown-unknown` and decides what is up to date;
+//! `quorate_pack` turns the result into a component. Modules in C go the same way: [`clang`]. The output is written only when its
 //! bytes change, so whoever watches its modification time is not woken for nothing. The binary of
 //! this crate and the host's build script call the same function.
 //!
 //! Guests have a target folder of their own: they share neither lock nor artefacts with the build
 //! of the host, which may be what is calling.
 
+pub mod clang;
 mod toolchain;
 
 use std::fs;
@@ -15,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
-use wit_component::ComponentEncoder;
 
 use toolchain::Toolchain;
 
@@ -160,12 +160,10 @@ fn rustflags(workspace: &Path) -> String {
     )
 }
 
+/// Makes a component of a core module's file.
 fn componentise(core: &Path) -> Result<Vec<u8>> {
     let module = fs::read(core).with_context(|| format!("read {}", core.display()))?;
-    ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .and_then(ComponentEncoder::encode)
+    quorate_pack::component(&module)
         .with_context(|| format!("make a component of {}", core.display()))
 }
 
