@@ -3,7 +3,7 @@
 #
 #   host       libclang (bindgen for RocksDB), a C++ compiler
 #   guest      a Rust compiler with the wasm32-unknown-unknown target
-#   client     what tests use: the mariadb client, xz, mkfs.ext4, curl
+#   client     what tests use: the mariadb client, xz, mkfs.ext4, curl, patch
 #   c          clang and lld, for modules in C
 #   component  `cargo component`, for authors who build with it (compiles for some ten minutes)
 #
@@ -118,7 +118,7 @@ for part in "$@"; do
     guest) setup_guest ;;
     c) setup_c ;;
     component) setup_component ;;
-    client) install_packages mariadb-client xz-utils e2fsprogs curl ;;
+    client) install_packages mariadb-client xz-utils e2fsprogs curl patch ;;
     etcd) install_packages etcd-server ;;
     *) die "unknown part '$part'; the parts are: host guest c component client etcd" ;;
     esac

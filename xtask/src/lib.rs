@@ -13,6 +13,7 @@ mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -133,6 +134,22 @@ pub fn build_with_cargo_component(packages: &[&str]) -> Result<Vec<PathBuf>> {
     );
     let folder = target_dir.join(TARGET).join(PROFILE);
     Ok(packages.iter().map(|package| folder.join(package).with_extension("wasm")).collect())
+}
+
+/// A shell in an author's own folder, with a compiler for guests, and without what an outer cargo
+/// left in the environment.
+///
+/// # Errors
+/// When no compiler for the target is installed.
+pub fn author_shell(folder: &Path) -> Result<Command> {
+    let mut shell = Toolchain::find(&workspace())?.command("bash", folder);
+    shell.args(["-euo", "pipefail"]).env_remove("CARGO_TARGET_DIR");
+    Ok(shell)
+}
+
+/// A target folder for what tests build as authors do: a second run finds what it depends on built.
+pub fn author_target_dir() -> PathBuf {
+    target_dir("author")
 }
 
 /// A target folder of its own, inside cargo's.
