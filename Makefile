@@ -22,7 +22,7 @@ demo: build       ## the main job shown: SQL, failover, hot swap
 	@xtask/demo.sh $(quorate) $(target)/modules/catalog-2.0.0.wasm
 
 test: build       ## all tests
-	@xtask/setup.sh component
+	@xtask/setup.sh c component
 	cargo test --locked --doc --workspace
 	cargo nextest run --locked --workspace --no-fail-fast
 

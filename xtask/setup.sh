@@ -3,13 +3,14 @@
 #
 #   host       libclang (bindgen for RocksDB), a C++ compiler
 #   guest      a Rust compiler with the wasm32-unknown-unknown target
-#   client     what tests use: the mariadb client, xz, mkfs.ext4, curl
+#   client     what tests use: the mariadb client, xz, mkfs.ext4, curl, patch
+#   c          clang and lld, for modules in C
 #   component  `cargo component`, for authors who build with it (compiles for some ten minutes)
 #
 # The guest toolchain is rustup's when rustup can provide the target. Otherwise it is Debian's
 # rustc, for which the standard library is built from Debian's own source package.
 #
-# Usage: xtask/setup.sh [host|guest|component|client|etcd]...   (default: host guest)
+# Usage: xtask/setup.sh [host|guest|c|component|client|etcd]...   (default: host guest)
 set -euo pipefail
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
@@ -101,14 +102,24 @@ setup_component() {
         die "could not install cargo-component $version"
 }
 
+# Any release of them will do; the names are those that xtask looks for.
+setup_c() {
+    local clang linker
+    clang=$(compgen -c clang | grep -xE 'clang(-[0-9]+)?' | head -n 1) || true
+    linker=$(compgen -c wasm-ld | grep -xE 'wasm-ld(-[0-9]+)?' | head -n 1) || true
+    [ -n "$clang" ] || install_packages clang
+    [ -n "$linker" ] || install_packages lld
+}
+
 [ "$#" = 0 ] && set -- host guest
 for part in "$@"; do
     case "$part" in
     host) setup_host ;;
     guest) setup_guest ;;
+    c) setup_c ;;
     component) setup_component ;;
-    client) install_packages mariadb-client xz-utils e2fsprogs curl ;;
+    client) install_packages mariadb-client xz-utils e2fsprogs curl patch ;;
     etcd) install_packages etcd-server ;;
-    *) die "unknown part '$part'; the parts are: host guest component client etcd" ;;
+    *) die "unknown part '$part'; the parts are: host guest c component client etcd" ;;
     esac
 done

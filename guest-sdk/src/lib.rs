@@ -19,7 +19,7 @@
 //! - `apply` and `migrate` depend on their arguments and the store, on nothing else. There is no
 //!   clock and no randomness: [`Context`] has a time and a [seed](Context::seed), equal everywhere.
 //!   `BTreeMap` instead of `HashMap`, integers instead of floats in all that is stored or answered.
-//! - Commands and stored values are bytes that outlive the code: see [`Codec`].
+//! - Commands and stored values are bytes that outlive the code: see [`Codec`] and [`versioned!`].
 //!
 //! # A complete module
 //!
@@ -44,16 +44,16 @@
 //!         _: &Session, _: &Context, store: &dyn ReadStore, request: Request<'_>,
 //!     ) -> Result<Evaluation<String>, Failure> {
 //!         let Request::Text(text) = request else {
-//!             return Err(Failure::new(1064, "42000", "expected text"));
+//!             return Err(refusal::SYNTAX.because("expected text"));
 //!         };
 //!         match text.split_once(' ') {
 //!             Some(("COUNT", name)) => Ok(Evaluation::Command(name.into())),
 //!             Some(("SHOW", name)) => {
 //!                 let times = COUNTS.get(store, &name.into()).unwrap_or(0);
-//!                 let columns = vec![Column::new("times", ColumnType::UInt)];
-//!                 Ok(Evaluation::Reply(Reply::rows(columns, vec![vec![times.into()]])))
+//!                 let result = ResultSet::new().uint("times").with(row![times]);
+//!                 Ok(Evaluation::Reply(result.reply()))
 //!             }
-//!             _ => Err(Failure::new(1064, "42000", "expected COUNT name or SHOW name")),
+//!             _ => Err(refusal::SYNTAX.because("expected COUNT name or SHOW name")),
 //!         }
 //!     }
 //!
@@ -79,21 +79,30 @@ mod codec;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
+mod index;
 mod key;
 mod machine;
+pub mod refusal;
+mod result_set;
 pub mod store;
 mod table;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod topic;
 pub mod trace;
+mod versioned;
 
 pub use quorate_wire::*;
 
 pub use codec::Codec;
+pub use index::{Index, IndexKeys, IndexedTable, Indexing};
 pub use key::Key;
 pub use machine::{CheckPage, Context, Evaluation, Machine, RelationPage, Request, Session};
+pub use refusal::Refusal;
+pub use result_set::ResultSet;
 pub use store::{Page, ReadStore, WriteStore};
 pub use table::{Entries, Table, TablePage};
+pub use topic::Topic;
 
 /// Exports a [`Machine`] as the component's `machine` interface. Write it once, at the top level
 /// of the module's crate. Natively it only checks that the type is a machine.

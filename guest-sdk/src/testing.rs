@@ -4,15 +4,22 @@
 //! command as bytes, applies it at the next log sequence number, drops the writes of a failure,
 //! follows every cursor. [`MemoryStore`] enforces the store's limits: where the host would trap,
 //! it panics. A command is applied twice and must do the same both times.
+//!
+//! [`assert_golden`] holds encodings to their bytes. [`assert_same_digest`] replays a log under
+//! conditions that must not matter, for property tests: same log, same digest.
 
+mod golden;
 mod harness;
 mod memory;
+mod replay;
 
 #[cfg(test)]
 mod tests;
 
+pub use golden::assert_golden;
 pub use harness::Harness;
 pub use memory::{Event, MemoryStore};
+pub use replay::{Log, assert_same_digest};
 
 /// The native stand-in for [`Context::seed`](crate::Context::seed): splitmix64 over position.
 pub(crate) fn seed(lsn: u64, index: u32) -> [u8; 32] {

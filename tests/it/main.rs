@@ -3,6 +3,7 @@
 mod backup;
 mod catalog;
 mod component;
+mod counters;
 mod crashes;
 mod daemon;
 mod damage;
@@ -15,6 +16,8 @@ mod formats;
 mod hot_swap;
 mod joining;
 mod membership;
+mod module_guide;
+mod module_new;
 mod observers;
 mod prove;
 mod recover;

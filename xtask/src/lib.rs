@@ -1,21 +1,22 @@
 //! Builds the modules of this repository into components.
 //!
-//! Cargo compiles a module for `wasm32-unknown-unknown` and decides what is up to date; the
-//! `wit-component` library turns the result into a component. The output is written only when its
+//! Cargo compiles a module for `wasm32-unknown-unknown` and decides what is up to date;
+//! `quorate_pack` turns the result into a component. Modules in C go the same way: [`clang`]. The output is written only when its
 //! bytes change, so whoever watches its modification time is not woken for nothing. The binary of
 //! this crate and the host's build script call the same function.
 //!
 //! Guests have a target folder of their own: they share neither lock nor artefacts with the build
 //! of the host, which may be what is calling.
 
+pub mod clang;
 mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
-use wit_component::ComponentEncoder;
 
 use toolchain::Toolchain;
 
@@ -136,6 +137,22 @@ pub fn build_with_cargo_component(packages: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(packages.iter().map(|package| folder.join(package).with_extension("wasm")).collect())
 }
 
+/// A shell in an author's own folder, with a compiler for guests, and without what an outer cargo
+/// left in the environment.
+///
+/// # Errors
+/// When no compiler for the target is installed.
+pub fn author_shell(folder: &Path) -> Result<Command> {
+    let mut shell = Toolchain::find(&workspace())?.command("bash", folder);
+    shell.args(["-euo", "pipefail"]).env_remove("CARGO_TARGET_DIR");
+    Ok(shell)
+}
+
+/// A target folder for what tests build as authors do: a second run finds what it depends on built.
+pub fn author_target_dir() -> PathBuf {
+    target_dir("author")
+}
+
 /// A target folder of its own, inside cargo's.
 fn target_dir(name: &str) -> PathBuf {
     let workspace = workspace();
@@ -161,12 +178,10 @@ fn rustflags(workspace: &Path) -> String {
     )
 }
 
+/// Makes a component of a core module's file.
 fn componentise(core: &Path) -> Result<Vec<u8>> {
     let module = fs::read(core).with_context(|| format!("read {}", core.display()))?;
-    ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .and_then(ComponentEncoder::encode)
+    quorate_pack::component(&module)
         .with_context(|| format!("make a component of {}", core.display()))
 }
 

@@ -1,12 +1,13 @@
-//! `cargo run -p xtask -- modules [--out DIR] [NAME[@VERSION]]...` builds modules into components.
+//! Builds modules into components: see `USAGE`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use xtask::{MODULES, Module, build_module, default_out_dir, sha256};
 
-const USAGE: &str = "usage: cargo run -p xtask -- modules [--out DIR] [NAME[@VERSION]]...";
+const USAGE: &str = "usage: cargo run -p xtask -- modules [--out DIR] [NAME[@VERSION]]...
+       cargo run -p xtask -- c FOLDER COMPONENT [NAME=VALUE]...";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
 fn run(mut args: impl Iterator<Item = String>) -> Result<()> {
     match args.next().as_deref() {
         Some("modules") => modules(args),
+        Some("c") => c_module(&args.collect::<Vec<_>>()),
         _ => bail!(USAGE),
     }
 }
@@ -39,10 +41,22 @@ fn modules(mut args: impl Iterator<Item = String>) -> Result<()> {
         wanted.extend(MODULES);
     }
     for module in wanted {
-        let path = build_module(&module, &out_dir)?;
-        let size_bytes = std::fs::metadata(&path)?.len();
-        println!("{}  {size_bytes:>8}  {}", sha256(&path)?, path.display());
+        report(&build_module(&module, &out_dir)?)?;
     }
+    Ok(())
+}
+
+/// A module in C, with macros.
+fn c_module(args: &[String]) -> Result<()> {
+    let [folder, component, defines @ ..] = args else { bail!(USAGE) };
+    let defines: Vec<_> = defines.iter().map(String::as_str).collect();
+    xtask::clang::build(Path::new(folder), &defines, Path::new(component))?;
+    report(Path::new(component))
+}
+
+fn report(path: &Path) -> Result<()> {
+    let size_bytes = std::fs::metadata(path)?.len();
+    println!("{}  {size_bytes:>8}  {}", sha256(path)?, path.display());
     Ok(())
 }
 

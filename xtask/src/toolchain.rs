@@ -56,17 +56,23 @@ impl Toolchain {
 
     /// Its cargo, in an environment that no outer cargo left its marks on.
     pub(crate) fn cargo(&self, workspace: &Path) -> Command {
-        match self {
-            Self::Default => clean("cargo", workspace),
-            Self::Debian => {
-                let path = std::env::var("PATH").unwrap_or_default();
-                let mut cargo = clean("/usr/bin/cargo", workspace);
-                cargo.env("PATH", format!("/usr/bin:{path}"));
-                cargo.env("RUSTC", "/usr/bin/rustc");
-                cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER);
-                cargo
-            }
+        let program = match self {
+            Self::Default => "cargo",
+            Self::Debian => "/usr/bin/cargo",
+        };
+        self.command(program, workspace)
+    }
+
+    /// A program for which this toolchain is the one in PATH.
+    pub(crate) fn command(&self, program: &str, folder: &Path) -> Command {
+        let mut command = clean(program, folder);
+        if let Self::Debian = self {
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("/usr/bin:{path}"));
+            command.env("RUSTC", "/usr/bin/rustc");
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER);
         }
+        command
     }
 }
 

@@ -8,11 +8,14 @@ use quorate_wire::{
 };
 
 use super::memory::{Event, MemoryStore};
+use super::replay::{Entry, Log, assert_same_digest};
 use crate::codec::Codec;
 use crate::machine::{Context, Evaluation, Machine, Request, Session, undecodable};
 
 /// Steps or pages after which a cursor that never ends is called a mistake.
 const PAGES_MAX: usize = 100_000;
+/// Noon on 1 January 2026, in microseconds since 1970.
+pub(super) const NOON_US: u64 = 1_767_268_800_000_000;
 
 /// A machine with a store, a session and a log position.
 ///
@@ -34,6 +37,7 @@ pub struct Harness<M> {
     schema: u32,
     /// Schema of the rows that are not migrated yet, and where the next step begins.
     migrating: Option<(u32, Option<Vec<u8>>)>,
+    log: Log,
     machine: PhantomData<M>,
 }
 
@@ -53,10 +57,11 @@ impl<M: Machine> Harness<M> {
             store: MemoryStore::default(),
             session: Session { id: 1, user: "root".into(), database: None },
             lsn: 0,
-            time_us: 1_767_268_800_000_000,
+            time_us: NOON_US,
             events: Vec::new(),
             schema: description.schema,
             migrating: None,
+            log: Log::new(),
             machine: PhantomData,
         }
     }
@@ -105,6 +110,11 @@ impl<M: Machine> Harness<M> {
     pub fn apply(&mut self, command: &M::Command) -> Result<Reply, Failure> {
         self.lsn += 1;
         let command = command.to_bytes();
+        self.log.entries.push(Entry {
+            time_us: self.time_us,
+            caller: self.session.user.clone(),
+            commands: vec![command.clone()],
+        });
         let first = self.apply_once(&command);
         let effects = self.store.effects();
         self.store.roll_back();
@@ -177,9 +187,15 @@ impl<M: Machine> Harness<M> {
             if !N::describe().migrates_from.contains(&from) {
                 return Err(refusal(format!("the module does not migrate from schema {from}")));
             }
-            follow(|cursor| N::migrate(&mut next.store, from, cursor))?;
-            next.events.extend(next.store.savepoint());
+            let mut again = next.store.clone();
+            let migrated = follow(|cursor| N::migrate(&mut next.store, from, cursor));
+            let repeated = follow(|cursor| N::migrate(&mut again, from, cursor));
+            let same = migrated == repeated && next.store.pairs().eq(again.pairs());
+            assert!(same, "migrated twice, the state came out in two ways");
+            migrated?;
+            assert!(next.store.savepoint().is_empty(), "an event in a migration traps");
         }
+        next.log = Log { store: next.store.clone(), lsn: next.lsn, entries: Vec::new() };
         match next.check()?.into_iter().find(|finding| finding.severity == Severity::Error) {
             Some(finding) => Err(refusal(format!("check found: {}", finding.note))),
             None => Ok(next),
@@ -197,6 +213,7 @@ impl<M: Machine> Harness<M> {
         }
         let mut next = self.succeeded_by::<N>();
         next.migrating = Some((self.schema, None));
+        next.log = Log { store: next.store.clone(), lsn: next.lsn, entries: Vec::new() };
         Ok(next)
     }
 
@@ -221,7 +238,7 @@ impl<M: Machine> Harness<M> {
                 return Err(failure);
             }
         };
-        self.store.savepoint();
+        assert!(self.store.savepoint().is_empty(), "an event in a migration traps");
         self.migrating = next.map(|cursor| (from, Some(cursor)));
         Ok(self.migrating.is_some())
     }
@@ -237,15 +254,30 @@ impl<M: Machine> Harness<M> {
         next
     }
 
-    fn context(&self) -> Context {
-        Context {
-            lsn: self.lsn,
-            index: 0,
-            time_us: self.time_us,
-            schema: self.schema,
-            caller: self.session.user.clone(),
-        }
+    /// What was applied so far, since the start or the activation.
+    pub fn log(&self) -> &Log {
+        &self.log
     }
+
+    /// Checks that what was applied so far comes to the same however it is applied: see
+    /// [`assert_same_digest`]. What a test wrote into the store by hand is not part of it.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn assert_replays(&self) -> u64
+    where
+        M: 'static,
+    {
+        assert_same_digest::<M>(&self.log)
+    }
+
+    fn context(&self) -> Context {
+        context(self.lsn, 0, self.time_us, self.schema, &self.session.user)
+    }
+}
+
+pub(super) fn context(lsn: u64, index: u32, time_us: u64, schema: u32, caller: &str) -> Context {
+    Context { lsn, index, time_us, schema, caller: caller.to_owned() }
 }
 
 fn refusal(message: String) -> Failure {
@@ -253,7 +285,7 @@ fn refusal(message: String) -> Failure {
 }
 
 /// A reply as it comes out of its packed form.
-fn packed(reply: Reply) -> Reply {
+pub(super) fn packed(reply: Reply) -> Reply {
     if let Body::Rows(rows) = &reply.body {
         let width = rows.columns.len();
         assert!(rows.rows.iter().all(|row| row.len() == width), "rows must have {width} values");

@@ -19,7 +19,7 @@ mod relation;
 mod reply;
 mod value;
 
-pub use describe::{Description, Limits, Relation, RelationColumn};
+pub use describe::{Description, Limits, Relation, RelationColumn, StatementKind};
 pub use pack::{DecodeError, Reader, Writer};
 pub use page::{
     pack_keys, pack_pair, pack_rows, pack_values, unpack_keys, unpack_pairs, unpack_rows,

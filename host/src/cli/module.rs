@@ -1,4 +1,8 @@
-//! `quorate module`: the life of modules.
+//! `quorate module`: the life of modules, from an empty folder to their activation.
+
+mod inspect;
+mod new;
+mod pack;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +29,12 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Write a crate to begin a module with, the SDK included
+    New(new::Arguments),
+    /// Make a component of the core module that a compiler for WebAssembly made
+    Pack(pack::Arguments),
+    /// Tell what a component file is, and whether an installation would refuse it; no cluster needed
+    Inspect(inspect::Arguments),
     /// Install a component file on all frontends
     Install {
         /// The component file
@@ -53,6 +63,9 @@ enum Verb {
 
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
     let statement = match &arguments.verb {
+        Verb::New(arguments) => return new::run(arguments),
+        Verb::Pack(arguments) => return pack::run(arguments),
+        Verb::Inspect(arguments) => return inspect::run(arguments),
         Verb::Install { file } => return install(&arguments.endpoints, file).await,
         Verb::List => "SHOW MODULES".to_owned(),
         Verb::History => "SHOW MODULE HISTORY".to_owned(),

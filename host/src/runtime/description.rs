@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_wire::{Description, Limits, Relation};
+use quorate_wire::{Description, Limits, Relation, StatementKind};
 
 use super::engine::{FUEL_MAX, MEMORY_BYTES_MAX};
 
@@ -11,6 +11,9 @@ const NAME_BYTES_MAX: usize = 64;
 /// Most relations of a module, and most columns of a relation.
 const RELATIONS_MAX: usize = 256;
 const COLUMNS_MAX: usize = 1024;
+/// Most kinds of statements, and the longest.
+const STATEMENTS_MAX: usize = 256;
+const SYNTAX_BYTES_MAX: usize = 256;
 /// Least fuel that can be asked for: less does not reach through any `apply`.
 const FUEL_MIN: u64 = 10_000;
 /// Least memory that can be asked for: one page.
@@ -18,7 +21,7 @@ const MEMORY_BYTES_MIN: u64 = 64 << 10;
 
 /// Says what is wrong with a description, if anything.
 pub(super) fn check(description: &Description) -> Result<(), String> {
-    let Description { name, version, schema, migrates_from, serves, relations, limits } =
+    let Description { name, version, schema, migrates_from, serves, relations, statements, limits } =
         description;
     let letters = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
@@ -38,7 +41,23 @@ pub(super) fn check(description: &Description) -> Result<(), String> {
         return Err(format!("schema {served} is served, but never migrated"));
     }
     check_limits(limits)?;
+    check_statements(statements)?;
     check_relations(relations)
+}
+
+fn check_statements(statements: &[StatementKind]) -> Result<(), String> {
+    if statements.len() > STATEMENTS_MAX {
+        return Err(format!("{} statements are more than {STATEMENTS_MAX}", statements.len()));
+    }
+    for StatementKind { syntax, .. } in statements {
+        let printable = !syntax.is_empty() && !syntax.chars().any(char::is_control);
+        if !printable || syntax.len() > SYNTAX_BYTES_MAX {
+            return Err(format!(
+                "statement {syntax:?} is not 1 to {SYNTAX_BYTES_MAX} bytes of text"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_limits(limits: &Limits) -> Result<(), String> {
@@ -133,6 +152,7 @@ mod tests {
             migrates_from: vec![1],
             serves: vec![1],
             relations: vec![relation("pairs", &["key", "value"])],
+            statements: vec![StatementKind::reads("GET key")],
             limits: Limits::default(),
         }
     }
@@ -140,7 +160,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused() {
         type Change = fn(&mut Description);
-        let refused: [(&str, Change); 11] = [
+        let refused: [(&str, Change); 13] = [
             ("name", |d| d.name = "Kv".into()),
             ("name", |d| d.name = String::new()),
             ("version", |d| d.version = "1.0".into()),
@@ -148,6 +168,8 @@ mod tests {
             ("never migrated", |d| d.serves = vec![3]),
             ("fuel", |d| d.limits.fuel = FUEL_MAX + 1),
             ("memory", |d| d.limits.memory_bytes = MEMORY_BYTES_MAX + 1),
+            ("statement", |d| d.statements.push(StatementKind::reads("GET\nkey"))),
+            ("statements", |d| d.statements = vec![StatementKind::reads("GET key"); 257]),
             ("two relations", |d| d.relations.push(relation("PAIRS", &["a"]))),
             ("two columns", |d| d.relations.push(relation("other", &["a", "A"]))),
             ("columns", |d| d.relations.push(relation("other", &[]))),

@@ -60,24 +60,34 @@ type List = WasmList<u8>;
 
 /// The imports that a component has and may not have, each by its name.
 pub(super) fn forbidden(component: &Component) -> Vec<String> {
+    let named = imported(component).into_iter();
+    named.filter(|(_, allowed)| !allowed).map(|(name, _)| name).collect()
+}
+
+/// All imports of a component, functions by interface and name, and whether it may have them.
+pub(super) fn imported(component: &Component) -> Vec<(String, bool)> {
     let engine = component.engine();
-    let mut forbidden = Vec::new();
+    let mut imported = Vec::new();
     for (name, import) in component.component_type().imports(engine) {
         let allowed = ALLOWED.iter().find(|(interface, _)| *interface == name);
-        let (Some((_, functions)), ComponentItem::ComponentInstance(instance)) =
-            (allowed, &import.ty)
-        else {
-            forbidden.push(name.to_owned());
+        let ComponentItem::ComponentInstance(instance) = &import.ty else {
+            imported.push((name.to_owned(), false));
             continue;
         };
-        for (item, export) in instance.exports(engine) {
-            let is_type = matches!(export.ty, ComponentItem::Type(_));
-            if !is_type && !functions.contains(&item) {
-                forbidden.push(format!("{name}#{item}"));
-            }
+        let items = instance.exports(engine);
+        let functions: Vec<_> = items
+            .filter(|(_, export)| !matches!(export.ty, ComponentItem::Type(_)))
+            .map(|(item, _)| item)
+            .collect();
+        match allowed {
+            Some((_, known)) => imported.extend(
+                functions.into_iter().map(|item| (format!("{name}#{item}"), known.contains(&item))),
+            ),
+            // What of it hardly matters.
+            None => imported.push((name.to_owned(), false)),
         }
     }
-    forbidden
+    imported
 }
 
 /// All imports.

@@ -192,14 +192,14 @@ fn full_name(description: &Description) -> Arc<str> {
 }
 
 /// A component begins with the same four bytes as a core module; the next four tell them apart.
-fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
+pub(super) fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
     if bytes.len() > MODULE_BYTES_MAX {
         return Err(LoadError::TooLarge(bytes.len()));
     }
     match bytes.first_chunk::<8>() {
         Some(b"\0asm\x0d\0\x01\0") => Ok(()),
         Some(b"\0asm\x01\0\0\0") => Err(LoadError::NotComponent(
-            "this is a core module; build it with `cargo component build`",
+            "this is a core module; `quorate module pack` makes a component of it",
         )),
         Some([0, b'a', b's', b'm', ..]) => {
             Err(LoadError::NotComponent("of a version of the format that is not known here"))

@@ -73,6 +73,7 @@ pub(super) fn description() -> Description {
         migrates_from: vec![1, 2, 3, 4],
         serves: Vec::new(),
         relations: vec![names],
+        statements: Vec::new(),
         limits: Limits { fuel: 100_000_000, memory_bytes: 16 << 20 },
     }
 }

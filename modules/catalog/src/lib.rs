@@ -32,7 +32,7 @@
 
 use quorate_guest::{
     CheckPage, Constraint, Context, Description, Evaluation, Failure, Limits, Machine, ReadStore,
-    RelationPage, Reply, Request, Session, WriteStore,
+    RelationPage, Reply, Request, Session, StatementKind, WriteStore,
 };
 
 mod apply;
@@ -70,6 +70,7 @@ impl Machine for Catalog {
             migrates_from: Vec::new(),
             serves: Vec::new(),
             relations: query::relations::RELATIONS.iter().map(|r| r.describe()).collect(),
+            statements: statements(),
             limits: Limits::default(),
         }
     }
@@ -120,3 +121,22 @@ impl Machine for Catalog {
 }
 
 quorate_guest::export!(Catalog);
+
+/// The families of statements; the grammar is `quorate_sql`'s.
+fn statements() -> Vec<StatementKind> {
+    let reads = ["SHOW ..", "DESC[RIBE] name", "USE name", "SET CATALOG name"];
+    let writes = [
+        "CREATE DATABASE ..",
+        "ALTER DATABASE ..",
+        "DROP DATABASE ..",
+        "CREATE TABLE ..",
+        "CREATE TABLE .. LIKE ..",
+        "ALTER TABLE ..",
+        "TRUNCATE TABLE ..",
+        "DROP TABLE ..",
+        "CREATE VIEW ..",
+        "ALTER VIEW ..",
+        "DROP VIEW ..",
+    ];
+    reads.map(StatementKind::reads).into_iter().chain(writes.map(StatementKind::writes)).collect()
+}

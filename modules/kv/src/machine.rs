@@ -4,7 +4,7 @@ use quorate_guest::store::{PAGE_ROWS_MAX, Pair};
 use quorate_guest::{
     CheckPage, Codec, Column, ColumnType, Constraint, Context, DecodeError, Description,
     Evaluation, Failure, Finding, Machine, ReadStore, Reader, Relation, RelationColumn,
-    RelationPage, Reply, Session, Severity, Value, WriteStore, Writer,
+    RelationPage, Reply, Session, Severity, StatementKind, Value, WriteStore, Writer,
 };
 
 use crate::pairs::{self, Stored};
@@ -63,6 +63,13 @@ impl<const SCHEMA: u32> Machine for Kv<SCHEMA> {
             description.migrates_from.push(1);
             description.serves.push(1);
         }
+        description.statements = vec![
+            StatementKind::writes("PUT key value"),
+            StatementKind::reads("GET key"),
+            StatementKind::writes("DELETE key"),
+            StatementKind::reads("RANGE low high LIMIT n"),
+            StatementKind::writes("CAS key old new"),
+        ];
         description
     }
 

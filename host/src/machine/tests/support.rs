@@ -235,6 +235,7 @@ pub fn describe(name: &str, version: &str, schema: u32, migrates_from: &[u32]) -
         migrates_from: migrates_from.to_vec(),
         serves: Vec::new(),
         relations: Vec::new(),
+        statements: Vec::new(),
         limits: Limits::default(),
     };
     description.pack().into()

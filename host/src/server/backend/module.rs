@@ -4,13 +4,27 @@ use quorate_wire::{Failure, Reply};
 
 use super::Services;
 use crate::raft::ProposeError;
-use crate::runtime::{Caller, Evaluation};
+use crate::runtime::{Caller, Evaluation, ReadError};
 use crate::session::{Answer, Request, StatementContext};
 use crate::types::{Action, ModuleDigest, Outcome, Rejection};
 
 /// How often a statement is evaluated when modules are activated while it runs; then it fails with
 /// a retryable error.
 const EVALUATIONS_MAX: usize = 5;
+
+/// Most bytes of a statement in the log.
+const EXCERPT_BYTES_MAX: usize = 1 << 10;
+
+/// A statement as the log shows it.
+fn excerpt(request: &Request) -> String {
+    match request {
+        Request::Text(text) if text.len() <= EXCERPT_BYTES_MAX => text.to_string(),
+        Request::Text(text) => {
+            format!("{}..", &text[..text.floor_char_boundary(EXCERPT_BYTES_MAX)])
+        }
+        Request::Bytes(bytes) => format!("{} bytes", bytes.len()),
+    }
+}
 
 impl Services {
     pub(super) async fn run_module(
@@ -26,8 +40,15 @@ impl Services {
         for _ in 0..EVALUATIONS_MAX {
             let (lsn, digest, evaluation) = self.evaluate(&context, request.clone()).await?;
             let payload = match evaluation {
-                Evaluation::Reply(reply) => return Ok(Answer { reply, lsn }),
-                Evaluation::Command(payload) => payload,
+                Ok(Evaluation::Reply(reply)) => return Ok(Answer { reply, lsn }),
+                Ok(Evaluation::Command(payload)) => payload,
+                Err(error) => {
+                    if let ReadError::Trap(why) = &error {
+                        let statement = excerpt(&request);
+                        tracing::warn!(lsn, statement, "a statement trapped: {why}");
+                    }
+                    return Err(error.failure());
+                }
             };
             let action = Action::Module { digest, payload };
             let proposer = self.cluster.node().proposer();
@@ -51,7 +72,13 @@ impl Services {
                 Outcome::Rejected(Rejection::Stale) => {
                     return Err(ProposeError::OutcomeUnknown.failure());
                 }
-                Outcome::Rejected(rejection) => return Err(rejection.failure()),
+                Outcome::Rejected(rejection) => {
+                    // Frontends log the trap, with the module's functions, at the same LSN. Which
+                    // statement it was is known here only.
+                    let statement = excerpt(&request);
+                    tracing::warn!(lsn = lsn.0, ?rejection, statement, "a command was rejected");
+                    return Err(rejection.failure());
+                }
             }
         }
         Err(Rejection::ModuleChanged.failure())
@@ -61,7 +88,7 @@ impl Services {
         &self,
         context: &StatementContext,
         request: Request,
-    ) -> Result<(u64, ModuleDigest, Evaluation), Failure> {
+    ) -> Result<(u64, ModuleDigest, Result<Evaluation, ReadError>), Failure> {
         let machine = self.cluster.machine().clone();
         let deadline = context.deadline.into_std();
         let caller = Caller {
@@ -78,7 +105,6 @@ impl Services {
             let active = view.active().ok_or_else(|| Rejection::NoModule.failure())?;
             let call = view.read_call(deadline).ok_or_else(|| Rejection::NoModule.failure())?;
             let evaluation = active.module.evaluate(call, caller, request);
-            let evaluation = evaluation.map_err(|error| error.failure())?;
             Ok((view.lsn().0, active.digest, evaluation))
         };
         self.evaluator.run(evaluation).await
