@@ -44,7 +44,7 @@ use tokio::sync::watch;
 
 use crate::runtime::{Module, Runtime};
 use crate::storage::state::{StateError, StateStore};
-use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View};
+use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError};
 
 use modules::Modules;
 use position::Position;
@@ -83,6 +83,8 @@ struct Shared {
     modules: Modules,
     published: ArcSwap<Published>,
     applied: watch::Sender<Lsn>,
+    /// Why the state is not to be used.
+    quarantine: watch::Sender<Option<String>>,
 }
 
 /// A state as of one LSN, and the tables that were read from it.
@@ -150,10 +152,11 @@ impl Machine {
             }
         }
         let modules = Modules::new(runtime);
+        let quarantine = watch::Sender::new(quarantine(&*state.view()).map_err(LoadError::from)?);
         let (published, requests) = Published::load(state.view(), &modules)?;
         let applied = watch::Sender::new(published.position.lsn());
         let published = ArcSwap::from_pointee(published);
-        let shared = Shared { state: Arc::clone(&state), modules, published, applied };
+        let shared = Shared { state: Arc::clone(&state), modules, published, applied, quarantine };
         let machine = Self { shared: Arc::new(shared) };
         let applier = Applier::new(machine.clone(), state, requests);
         Ok((machine, applier))
@@ -198,6 +201,24 @@ impl Machine {
         MachineView::new(self.shared.published.load_full())
     }
 
+    /// Why the state is not to be used, if it is not: it is not the others'. Nothing is applied to
+    /// it any more.
+    pub fn quarantine(&self) -> Option<String> {
+        self.shared.quarantine.borrow().clone()
+    }
+
+    /// Puts the state aside, durably with the state itself: only another one in its place, by a
+    /// snapshot, ends that. Blocks.
+    ///
+    /// # Errors
+    /// When storage failed; it is put aside nevertheless, until a restart.
+    pub fn set_quarantine(&self, reason: &str) -> Result<(), StateError> {
+        self.shared.quarantine.send_replace(Some(reason.to_owned()));
+        let row = rows::pack(|out| out.text(reason));
+        self.shared.state.commit(BTreeMap::from([(keys::QUARANTINE, Some(row))]))?;
+        self.shared.state.flush()
+    }
+
     /// Makes an installed module ready to run, so that an activation need not wait for it. Blocks
     /// for seconds.
     ///
@@ -236,6 +257,10 @@ impl Machine {
         self.shared.published.store(Arc::new(published));
         self.shared.applied.send_replace(lsn);
     }
+}
+
+fn quarantine(view: &dyn View) -> Result<Option<String>, ViewError> {
+    rows::find(view, &keys::QUARANTINE, |row| row.text())
 }
 
 impl Published {

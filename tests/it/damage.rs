@@ -1,21 +1,14 @@
 //! What a disk, a bug or an operator did to the files of a frontend is noticed and never served.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use quorate::storage::{RocksState, RocksStateOptions, StateStore};
-use quorate_tests::files::{copy, files, flip, remove};
+use quorate_tests::files::{copy, files, flip, remove, state_in};
 use quorate_tests::{Cluster, Frontend, modules};
 
 /// Exit code of a frontend whose files are damaged.
 const DAMAGE: Option<i32> = Some(65);
-
-/// The only state database of a data directory.
-fn state_in(meta: &Path) -> PathBuf {
-    let found = files(&meta.join("state"), "");
-    let is_state = |path: &PathBuf| path.is_dir();
-    found.into_iter().find(is_state).expect("there is a state")
-}
 
 /// A frontend that is stopped, with some databases, and a copy of its data directory.
 struct Prepared {

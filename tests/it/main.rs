@@ -10,6 +10,7 @@ mod damage;
 mod deploy_guide;
 mod disk_faults;
 mod disk_full;
+mod divergence;
 mod endurance;
 mod failover;
 mod formats;

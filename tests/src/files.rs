@@ -50,3 +50,12 @@ pub fn copy(from: &Path, to: &Path) {
 pub fn remove(folder: &Path) {
     fs::remove_dir_all(folder).unwrap_or_else(|e| panic!("remove {}: {e}", folder.display()));
 }
+
+/// The only state database of a data directory.
+///
+/// # Panics
+/// When there is none.
+pub fn state_in(meta: &Path) -> PathBuf {
+    let found = files(&meta.join("state"), "");
+    found.into_iter().find(|path| path.is_dir()).expect("there is a state")
+}

@@ -13,7 +13,7 @@ use crate::proto::cluster::{
     StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse, Unregistered,
     join_response::Answer,
 };
-use crate::types::{Address, Alteration, Frontend, HostCommand, NodeId, Ports};
+use crate::types::{Address, Alteration, Frontend, HostCommand, Lsn, NodeId, Ports};
 
 impl Cluster {
     /// The service, to be mounted on the port for frontends.
@@ -101,6 +101,9 @@ impl Service for Answering {
         standing::check_route(self.0.identity(), route)?;
         let mut response = self.0.status();
         response.sender_standing = self.0.standing_of(NodeId(request.sender)).into();
+        if request.digest_lsn > 0 {
+            response.digest_at = self.0.digest_at(Lsn(request.digest_lsn)).await;
+        }
         Ok(Response::new(response))
     }
 

@@ -152,6 +152,7 @@ impl Cluster {
                 generation: identity.generation.0,
                 target: node.map_or(0, |node| node.0),
                 sender: identity.node.0,
+                digest_lsn: 0,
             };
             let mut client = ClusterClient::new(channel);
             match timeout(STATUS_TIMEOUT, client.status(request)).await {

@@ -105,6 +105,8 @@ impl Cluster {
         } else {
             (Ages::default(), (Vec::new(), Vec::new()))
         };
+        let quarantine = self.machine().quarantine();
+        let stalled = raft.stopped.clone().or(quarantine).or_else(|| raft.stalled.clone());
         StatusResponse {
             term: raft.term,
             leader: raft.leader.map_or(0, |node| node.0),
@@ -115,7 +117,7 @@ impl Cluster {
             module: view.active().map(|active| name(&active.module)).unwrap_or_default(),
             started_us: self.inner.started_us,
             version: VERSION.to_owned(),
-            stalled: raft.stopped.or(raft.stalled).unwrap_or_default(),
+            stalled: stalled.unwrap_or_default(),
             snapshot_lsn: number(raft.snapshot_lsn),
             purged_lsn: number(raft.purged_lsn),
             low_on_disk: self.node().proposer().is_full(),
@@ -132,6 +134,7 @@ impl Cluster {
             committed_ages_us: ages.ages_us,
             heard_nodes,
             heard_ages_us,
+            digest_at: Vec::new().into(),
         }
     }
 
@@ -169,6 +172,16 @@ impl Cluster {
         node: NodeId,
         frontend: &Frontend,
     ) -> Result<StatusResponse, String> {
+        self.ask_at(node, frontend, Lsn(0)).await
+    }
+
+    /// The same, and the digest of its state at an LSN.
+    pub(super) async fn ask_at(
+        &self,
+        node: NodeId,
+        frontend: &Frontend,
+        digest_lsn: Lsn,
+    ) -> Result<StatusResponse, String> {
         let dial = self.node().dial();
         let wire = self.inner.channels.get(dial, node, &frontend.address())?;
         let request = StatusRequest {
@@ -176,6 +189,7 @@ impl Cluster {
             generation: self.identity().generation.0,
             target: node.0,
             sender: 0,
+            digest_lsn: digest_lsn.0,
         };
         match tokio::time::timeout(STATUS_TIMEOUT, ClusterClient::new(wire).status(request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),

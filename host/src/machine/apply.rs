@@ -70,6 +70,9 @@ impl Applier {
         entries: &[Entry],
         durable: &dyn Fn(&LogId) -> Result<(), Fault>,
     ) -> Result<Vec<BatchReply>, Fault> {
+        if let Some(reason) = self.machine.quarantine() {
+            return Err(Fault(reason));
+        }
         // Whatever goes wrong from here on, the tables are read again before the next run.
         let requests = match self.requests.take() {
             Some(requests) => requests,
@@ -117,6 +120,9 @@ impl Applier {
     /// visible; the next [`apply`](Self::apply) tries again.
     pub fn reload(&mut self) -> Result<(), Fault> {
         self.requests = None;
+        let quarantine = super::quarantine(&*self.state.view());
+        let quarantine = quarantine.map_err(|error| Fault(error.to_string()))?;
+        self.machine.shared.quarantine.send_replace(quarantine);
         self.requests = Some(self.read()?);
         Ok(())
     }

@@ -22,6 +22,7 @@
 //! | `07 lsn:8`                              | a recovery: how a generation began             |
 //! | `0c 00`                                 | LSN since which there is a row for every entry |
 //! | `0c 01 lsn:8 part:4`                    | what an entry changed, for subscribers         |
+//! | `0c 02`                                 | why this state is not to be used               |
 //! | `10 length name key…`                   | a module's own key space                       |
 //!
 //! A module's space belongs to its *name*, so its versions share it and no other module sees it.
@@ -53,6 +54,7 @@ pub const DIGESTS: &[u8] = &[0x06];
 pub const RECOVERIES: &[u8] = &[0x07];
 pub const CHANGES_BEGIN: Bytes = Bytes::from_static(&[0x0c, 0]);
 pub const CHANGES: &[u8] = &[0x0c, 1];
+pub const QUARANTINE: Bytes = Bytes::from_static(&[0x0c, 2]);
 const SPACES: u8 = 0x10;
 
 pub fn frontend(node: NodeId) -> Bytes {

@@ -112,6 +112,9 @@ pub enum StartError {
     /// The state cannot be used.
     #[error(transparent)]
     Machine(#[from] OpenError),
+    /// The state was put aside.
+    #[error("this frontend cannot go on with its state: {0}")]
+    Quarantine(String),
     /// The system gives no threads.
     #[error("start the evaluating threads: {0}")]
     Threads(#[from] std::io::Error),
@@ -147,7 +150,9 @@ impl StartError {
             Self::Directory(error) => error.trouble().map_or(Ending::Usage, Ending::from),
             Self::Log(error) => error.trouble().map_or(Ending::Failed, Ending::from),
             Self::State(error) | Self::Machine(OpenError::State(error)) => error.trouble().into(),
-            Self::Machine(OpenError::Load(LoadError::State(_))) => Ending::Damage,
+            Self::Machine(OpenError::Load(LoadError::State(_))) | Self::Quarantine(_) => {
+                Ending::Damage
+            }
             Self::NoRoom { .. } => Ending::Full,
             _ => Ending::Failed,
         }

@@ -77,6 +77,9 @@ impl Keeper {
     }
 
     fn is_due(&self, since_last: Duration) -> bool {
+        if self.cluster.machine().quarantine().is_some() {
+            return false;
+        }
         let rules = self.rules();
         let applied = self.cluster.machine().lsn();
         let newest = self.cluster.node().status().snapshot_lsn.unwrap_or_default();

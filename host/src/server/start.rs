@@ -125,6 +125,9 @@ impl Frontend {
             Some(failure) => StartError::State(failure.clone()),
             None => StartError::Machine(error),
         })?;
+        if let Some(reason) = machine.quarantine() {
+            return Err(StartError::Quarantine(reason));
+        }
         tuning::overlay(&surroundings.config, &machine.view());
         let in_force = surroundings.config.get();
         let profile = match config.election_profile {
@@ -413,6 +416,8 @@ fn spawn_background(
     tracker.spawn(async move { commits.watch_commits(token).await });
     let (pulse, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { pulse.keep_pulse(token).await });
+    let (agreement, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { agreement.watch_agreement(token).await });
     let (migration, token) = (cluster.clone(), stop.clone());
     tracker.spawn(
         end().run_until_cancelled_owned(async move { migration.keep_migrating(token).await }),

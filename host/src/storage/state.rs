@@ -37,8 +37,8 @@ pub trait StateStore: Send + Sync + 'static {
     /// The state as of the last commit.
     fn view(&self) -> Arc<dyn View>;
 
-    /// Makes all the changes at once; a view taken afterwards sees them. Commits come from one
-    /// caller at a time.
+    /// Makes all the changes at once; a view taken afterwards sees them. Commits to a key come from
+    /// one caller at a time.
     ///
     /// # Errors
     /// When storage failed. Whether the changes were made is then unknown: stop.

@@ -1,0 +1,83 @@
+//! A frontend whose state is not the others' is found out, and serves nothing of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use quorate::machine::Standing;
+use quorate::storage::{RocksState, RocksStateOptions, StateStore};
+use quorate_tests::files::{remove, state_in};
+use quorate_tests::{Cluster, eventually};
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Where a state keeps its position: the last log id, the digest and the clock.
+const POSITION: &[u8] = &[0, 1];
+/// Exit code of a frontend whose state is not to be used.
+const DAMAGE: Option<i32> = Some(65);
+const REASON: &str = "its state differs from that of the other followers";
+
+/// Changes what a state says of what was applied to it, as a bug in apply would.
+fn falsify(meta: &Path) {
+    let state = RocksState::open(&state_in(meta), RocksStateOptions::default());
+    let state = state.expect("a stopped frontend's state opens");
+    let view = state.view();
+    let digest = Standing::read(view.clone()).expect("it can be read").digest;
+    let row = view.get(POSITION).expect("it can be read").expect("it is there");
+    let at = row.windows(32).position(|bytes| *bytes == digest.0).expect("the digest is there");
+    let mut row = row.to_vec();
+    row[at] ^= 1;
+    let changed = BTreeMap::from([(POSITION.into(), Some(row.into()))]);
+    state.commit(changed).expect("it can be written");
+    state.flush().expect("it can be written");
+}
+
+#[test]
+fn an_outvoted_frontend_neither_applies_nor_serves_but_votes_until_it_is_added_anew() {
+    let mut cluster = Cluster::start(3);
+    let wrong = cluster.follower();
+    let (right, third) = ((wrong + 1) % 3, (wrong + 2) % 3);
+    let client = cluster.frontends[right].mariadb();
+    client.ok("CREATE DATABASE before");
+    assert!(cluster.frontends[wrong].stop().success());
+    falsify(&cluster.frontends[wrong].meta_dir());
+    cluster.frontends[wrong].start();
+    let address = cluster.frontends[wrong].address();
+    let shown_as_wrong = || {
+        let shown = client.run("SHOW FRONTENDS").ok()?;
+        let port = cluster.frontends[wrong].edit_log_port().to_string();
+        let at = shown.column("EditLogPort").iter().position(|cell| **cell == port)?;
+        shown.column("ErrMsg")[at].contains(REASON).then_some(())
+    };
+    client.ok("CREATE DATABASE something_new");
+    eventually("the others show what is wrong with it", LIMIT, shown_as_wrong);
+    let serves_nothing = || {
+        let error = cluster.frontends[wrong].mariadb().run("SHOW DATABASES").err()?;
+        error.contains(REASON).then_some(())
+    };
+    eventually("it serves nothing", LIMIT, serves_nothing);
+    let error = cluster.frontends[wrong].mariadb().error("CREATE DATABASE through_it");
+    assert!(error.contains(REASON), "{error}");
+    assert!(cluster.frontends[wrong].mariadb().ok("SHOW FRONTENDS").rows().len() == 3);
+
+    // Its log is right, so its vote counts.
+    cluster.frontends[third].kill();
+    client.ok("CREATE DATABASE by_its_vote");
+    cluster.frontends[third].start();
+    cluster.frontends[third].wait_ready();
+
+    assert!(cluster.frontends[wrong].stop().success());
+    let before = cluster.frontends[wrong].log().len();
+    cluster.frontends[wrong].start();
+    assert_eq!(cluster.frontends[wrong].wait_end(), DAMAGE);
+    assert!(cluster.frontends[wrong].log()[before..].contains(REASON));
+
+    client.ok(&format!("ALTER SYSTEM DROP FOLLOWER \"{address}\""));
+    remove(&cluster.frontends[wrong].meta_dir());
+    client.ok(&format!("ALTER SYSTEM ADD FOLLOWER \"{address}\""));
+    let helper = cluster.frontends[right].address();
+    cluster.frontends[wrong].set_helper(Some(helper));
+    cluster.frontends[wrong].start();
+    cluster.wait_whole();
+    cluster.assert_agreement(right);
+    assert_eq!(cluster.frontends[wrong].mariadb().ok("SHOW DATABASES LIKE 'by%'").rows().len(), 1);
+}
