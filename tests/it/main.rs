@@ -26,4 +26,5 @@ mod refusals;
 mod sim;
 mod start;
 mod subscribe;
+mod traps;
 mod visible;

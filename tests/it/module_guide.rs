@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use quorate_tests::{Ended, binary, eventually};
-use tempfile::TempDir;
+use quorate_tests::{Ended, author, binary, eventually};
 
 const GUIDE: &str = include_str!("../../docs/module-authoring.md");
 /// First line of a command that goes on until the guide is read.
@@ -41,7 +40,7 @@ fn blocks() -> Vec<Block> {
 
 /// The reader's machine.
 struct Reader {
-    dir: TempDir,
+    dir: PathBuf,
     /// Where the last command left off.
     folder: PathBuf,
     /// First port of the cluster in the second terminal.
@@ -51,12 +50,11 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a test may create folders");
-        let bin = dir.path().join("bin");
+        let dir = author::folder("guide");
+        let bin = dir.join("bin");
         std::fs::create_dir(&bin).expect("a test may create folders");
         std::os::unix::fs::symlink(binary(), bin.join("quorate")).expect("a test may link files");
-        let folder = dir.path().to_owned();
-        Self { folder, dir, base_port: base_port(), cluster: None }
+        Self { folder: dir.clone(), dir, base_port: base_port(), cluster: None }
     }
 
     /// A shell where the reader is, with what the guide says is needed.
@@ -64,7 +62,7 @@ impl Reader {
         let mut bash = xtask::author_shell(&self.folder).expect("a compiler for guests is here");
         let path = bash.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
         let path = path.map_or_else(|| std::env::var_os("PATH"), |path| Some(path.to_owned()));
-        let mut all = self.dir.path().join("bin").into_os_string();
+        let mut all = self.dir.join("bin").into_os_string();
         all.push(":");
         all.push(path.expect("there is a PATH"));
         // The crates that this build has used are all that a new module needs.
@@ -74,9 +72,9 @@ impl Reader {
         bash
     }
 
-    /// Runs commands, and goes where they end. Gives what they print.
+    /// Runs a command, and goes where it ends. Gives what it prints.
     fn run(&mut self, script: &str) -> String {
-        let place = self.dir.path().join("place");
+        let place = self.dir.join("place");
         let traced = format!("{script}\npwd > '{}'", place.display());
         let ended = Ended::of(&mut self.shell(&traced));
         assert_eq!(ended.code, Some(0), "{script}{}{}", ended.out, ended.err);
@@ -108,7 +106,7 @@ impl Reader {
     }
 
     fn patch(&self, diff: &str) {
-        let file = self.dir.path().join("patch.diff");
+        let file = self.dir.join("patch.diff");
         std::fs::write(&file, diff).expect("a test may write files");
         let ended = Ended::of(&mut self.shell(&format!("patch -p1 < '{}'", file.display())));
         assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
@@ -178,7 +176,7 @@ fn a_module_is_written_tried_migrated_and_activated_as_the_guide_says() {
                 reader.start(text[SECOND_TERMINAL.len()..].trim());
             }
             "sh" => {
-                shown = reader.run(&text);
+                shown = text.lines().map(|line| reader.run(line)).collect();
                 commands += 1;
             }
             "text" => assert_shown(&text, &shown),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use quorate_tests::{Ended, binary, modules};
+use quorate_tests::{Ended, author, binary, modules};
 
 fn module(arguments: &[&str], folder: &Path) -> Ended {
     Ended::of(Command::new(binary()).arg("module").args(arguments).current_dir(folder))
@@ -60,10 +60,12 @@ fn the_lock_file_of_a_new_module_has_the_versions_of_this_workspace() {
 
 #[test]
 fn a_new_module_builds_as_its_lock_file_says_and_with_cargo_component() {
-    let dir = tempfile::tempdir().expect("a test may create folders");
-    let ended = module(&["new", "zebra-7", "--path", "here"], dir.path());
+    let folder = author::folder("new").join("here");
+    let ended = module(
+        &["new", "zebra-7", "--path", folder.to_str().expect("the path is text")],
+        Path::new("/"),
+    );
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let folder = dir.path().join("here");
     let mut bash = xtask::author_shell(&folder).expect("a compiler for guests is here");
     bash.env("CARGO_TARGET_DIR", xtask::author_target_dir()).env("CARGO_NET_OFFLINE", "true");
     let build = "cargo component build --locked --release --target wasm32-unknown-unknown";

@@ -1,5 +1,6 @@
 //! The harness: clusters of real processes on loopback, real clients, deadlines instead of sleeps.
 
+pub mod author;
 pub mod bench;
 mod cluster;
 pub mod daemon;

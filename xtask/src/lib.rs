@@ -1,9 +1,9 @@
 //! Builds the modules of this repository into components.
 //!
 //! Cargo compiles a module for `wasm32-unknown-unknown` and decides what is up to date;
-//! `quorate_pack` turns the result into a component. Modules in C go the same way: [`clang`]. The output is written only when its
-//! bytes change, so whoever watches its modification time is not woken for nothing. The binary of
-//! this crate and the host's build script call the same function.
+//! `quorate_pack` turns the result into a component. Modules in C go the same way ([`clang`]). The
+//! output is written only when its bytes change, so whoever watches its modification time is not
+//! woken for nothing. The binary of this crate and the host's build script call the same function.
 //!
 //! Guests have a target folder of their own: they share neither lock nor artefacts with the build
 //! of the host, which may be what is calling.

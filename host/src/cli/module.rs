@@ -33,7 +33,7 @@ enum Verb {
     New(new::Arguments),
     /// Make a component of the core module that a compiler for WebAssembly made
     Pack(pack::Arguments),
-    /// Tell what a component file is, and whether an installation would refuse it; no cluster needed
+    /// Tell what a component file is, and whether a cluster would refuse it; needs none
     Inspect(inspect::Arguments),
     /// Install a component file on all frontends
     Install {
