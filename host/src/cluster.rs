@@ -11,8 +11,8 @@
 //! - [`subscription`]: an observer takes the committed log from another frontend.
 //! - `alter`: ADD, DROP and MODIFY from any frontend: who is alive is judged here, the rest in the
 //!   log.
-//! - `agreement`: frontends compare the digests of their states; one that is outvoted puts its state
-//!   aside.
+//! - `agreement`: frontends compare the digests of their states; one that is outvoted puts its
+//!   state aside.
 //! - `announce`: a frontend that is reached elsewhere now has that recorded.
 //! - [`standing`]: a frontend that does not belong to the cluster any more learns it.
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and

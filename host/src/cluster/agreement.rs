@@ -3,9 +3,10 @@
 //!
 //! A digest covers all that was applied before it, so it is enough to compare the newest one from
 //! time to time. Followers decide, by majority; nobody takes a leader's word. A frontend that is
-//! outvoted puts its own state aside: it votes on and keeps its log, which is right, but applies and
-//! serves nothing, and does not lead; once stopped, it does not start on that state again. So do all of them if there cannot be a majority: then nobody
-//! knows who is right. One that could not be asked agrees with nobody.
+//! outvoted puts its own state aside: it votes on and keeps its log, which is right, but applies
+//! and serves nothing, and does not lead; once stopped, it does not start on that state again. So
+//! do all of them if there cannot be a majority: then nobody knows who is right. One that could
+//! not be asked agrees with nobody.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -21,8 +21,7 @@ const MEMORY_BYTES_MIN: u64 = 64 << 10;
 
 /// Says what is wrong with a description, if anything.
 pub(super) fn check(description: &Description) -> Result<(), String> {
-    let Description { name, version, schema, migrates_from, serves, relations, statements, limits } =
-        description;
+    let Description { name, version, schema, migrates_from, serves, .. } = description;
     let letters = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
     };
@@ -40,9 +39,9 @@ pub(super) fn check(description: &Description) -> Result<(), String> {
     if let Some(served) = serves.iter().find(|served| !migrates_from.contains(served)) {
         return Err(format!("schema {served} is served, but never migrated"));
     }
-    check_limits(limits)?;
-    check_statements(statements)?;
-    check_relations(relations)
+    check_limits(&description.limits)?;
+    check_statements(&description.statements)?;
+    check_relations(&description.relations)
 }
 
 fn check_statements(statements: &[StatementKind]) -> Result<(), String> {
