@@ -3,7 +3,7 @@
 target := $(or $(CARGO_TARGET_DIR),target)
 quorate := $(target)/debug/quorate
 
-.PHONY: help setup build run demo test sim sim-long bench endurance prove-ha lint deny
+.PHONY: help setup build run demo test sim sim-long bench endurance prove-ha prove-modules lint deny
 
 help:             ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -41,6 +41,9 @@ endurance: build  ## 200 cycles of kill -9 under write load; then what was lost 
 
 prove-ha: build   ## failover, transfer, observers, membership: measured under write load, accounted
 	cargo run --locked -p quorate-tests --bin prove-ha -- $(args)
+
+prove-modules: build  ## activations and migrations under write load, accounted
+	cargo run --locked -p quorate-tests --bin prove-modules -- $(args)
 
 lint: setup       ## formatting, lints
 	cargo fmt --check

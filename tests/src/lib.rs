@@ -26,6 +26,8 @@ pub mod modules {
     pub const CATALOG_2: &str = env!("MODULE_CATALOG_2_0_0");
     /// Keys and values.
     pub const KV: &str = env!("MODULE_KV_1_0_0");
+    /// The same under another version.
+    pub const KV_TWIN: &str = env!("MODULE_KV_1_0_1");
     /// Its second version, of another schema, which serves that of the first.
     pub const KV_2: &str = env!("MODULE_KV_2_0_0");
     /// Misbehaves on request.

@@ -1,4 +1,5 @@
-//! What high availability promises, measured on real processes: `make prove-ha`.
+//! What high availability and swapping modules promise, measured on real processes: `make
+//! prove-ha`, `make prove-modules`.
 //!
 //! Each part starts a cluster of its own, lets clients write at a moderate rate, does something to
 //! it, and gives rows of a report: what was aimed at, what was measured. Gaps are the clients': the
@@ -13,8 +14,11 @@ pub mod load;
 pub mod members;
 pub mod network;
 pub mod observers;
+pub mod proof;
 pub mod reads;
 pub mod report;
+pub mod stepped;
+pub mod swaps;
 pub mod transfer;
 
 use std::path::Path;

@@ -40,10 +40,11 @@ pub struct Module {
 }
 
 /// The modules that this repository ships, and the second versions that tests swap to.
-pub const MODULES: [Module; 6] = [
+pub const MODULES: [Module; 7] = [
     Module { name: "catalog", version: "1.0.0", features: &[] },
     Module { name: "catalog", version: "2.0.0", features: &["v2"] },
     Module { name: "kv", version: "1.0.0", features: &[] },
+    Module { name: "kv", version: "1.0.1", features: &["twin"] },
     Module { name: "kv", version: "2.0.0", features: &["v2"] },
     Module { name: "faulty", version: "1.0.0", features: &[] },
     Module { name: "faulty", version: "2.0.0", features: &["schema2"] },

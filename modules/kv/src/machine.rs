@@ -11,6 +11,8 @@ use crate::pairs::{self, Stored};
 use crate::protocol::{Entry, KEY_BYTES_MAX, RANGE_MAX, Request, Response, VALUE_BYTES_MAX};
 use crate::statement;
 
+/// Of the version.
+const PATCH: u32 = if cfg!(feature = "twin") { 1 } else { 0 };
 /// Rows in a page of `kv.pairs`.
 const SCAN_ROWS: u32 = 256;
 /// Rows that one step of a migration looks at: a millisecond's work or so.
@@ -48,7 +50,7 @@ impl<const SCHEMA: u32> Machine for Kv<SCHEMA> {
     type Command = Command;
 
     fn describe() -> Description {
-        let mut description = Description::new("kv", &format!("{SCHEMA}.0.0"), SCHEMA);
+        let mut description = Description::new("kv", &format!("{SCHEMA}.0.{PATCH}"), SCHEMA);
         description.relations.push(Relation {
             schema: "kv".into(),
             name: "pairs".into(),

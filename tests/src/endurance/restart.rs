@@ -79,7 +79,7 @@ fn key(number: u64) -> Vec<u8> {
 ///
 /// # Errors
 /// When one cannot be written.
-pub(super) async fn fill(frontend: &Frontend, count: u64, value_bytes: usize) -> Result<()> {
+pub async fn fill(frontend: &Frontend, count: u64, value_bytes: usize) -> Result<()> {
     let next = Arc::new(AtomicU64::new(0));
     let writers = (0..WRITERS).map(|writer| {
         let (next, mut client) = (Arc::clone(&next), Client::new(vec![frontend.rpc()], 0));

@@ -17,6 +17,8 @@ pub struct Answer {
     pub frontend: usize,
     /// What it said.
     pub ended: Ended,
+    /// Time since the write was sent.
+    pub took: Duration,
 }
 
 /// All answers, in their order.
@@ -30,6 +32,10 @@ pub struct Seen {
     pub gap: Duration,
     /// Longest time in which none of one client was.
     pub client_gap: Duration,
+    /// 99th percentile of the time that an acknowledged write took.
+    pub p99: Duration,
+    /// The longest.
+    pub slowest: Duration,
     /// Writes that were acknowledged.
     pub ok: usize,
     /// Writes that failed or whose outcome was left open.
@@ -38,10 +44,10 @@ pub struct Seen {
 
 impl Answers {
     /// Notes an answer that has just come.
-    pub fn note(&self, writer: usize, frontend: usize, ended: Ended) {
+    pub fn note(&self, writer: usize, frontend: usize, ended: Ended, took: Duration) {
         // The moment is taken under the lock, so that the list is in order.
         let mut answers = self.0.lock();
-        answers.push(Answer { at: Instant::now(), writer, frontend, ended });
+        answers.push(Answer { at: Instant::now(), writer, frontend, ended, took });
     }
 
     /// How many writes these clients had acknowledged after a moment, each.
@@ -75,7 +81,11 @@ impl Answers {
         };
         let client_gap = writers.iter().map(of_one).max().unwrap_or(to - from);
         let failed = |answer: &&Answer| !matches!(answer.ended, Ended::Ok);
-        Seen { gap, client_gap, ok: ok().count(), failures: within().filter(failed).count() }
+        let mut took: Vec<_> = ok().map(|answer| answer.took).collect();
+        took.sort_unstable();
+        let (ok, slowest) = (took.len(), took.last().copied().unwrap_or_default());
+        let p99 = took.get(ok.saturating_sub(ok / 100 + 1)).copied().unwrap_or_default();
+        Seen { gap, client_gap, p99, slowest, ok, failures: within().filter(failed).count() }
     }
 }
 
@@ -99,6 +109,7 @@ mod tests {
             writer: *writer,
             frontend: *frontend,
             ended: *ended,
+            took: Duration::from_millis(*ms / 10),
         };
         Answers(Mutex::new(list.iter().map(answer).collect()))
     }

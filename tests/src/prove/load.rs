@@ -111,10 +111,11 @@ async fn write(
 ) -> Result<History> {
     let mut puts = true;
     while !stop.load(Ordering::Relaxed) {
+        let sent = Instant::now();
         let ended = if puts { writer.put().await? } else { writer.swap().await? };
         puts = !puts;
         if let Some(ended) = ended {
-            answers.note(number, frontend, ended);
+            answers.note(number, frontend, ended, sent.elapsed());
         }
         tokio::time::sleep(pause).await;
     }

@@ -1,15 +1,14 @@
 //! Proves what high availability promises, on real processes, and prints a line for each promise.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quorate_tests::prove::failover::Fault;
 use quorate_tests::prove::transfer::Order;
 use quorate_tests::prove::{
-    Options, Profile, Row, failover, idle, members, network, observers, reads, report, transfer,
+    Options, Profile, Row, failover, idle, members, network, observers, proof, reads, transfer,
 };
 
 /// Measures failover, transfers, observers and changes of membership under write load, accounts
@@ -82,10 +81,6 @@ enum Part {
 }
 
 impl Part {
-    fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-
     fn run(self, dir: &Path, options: &Options) -> Result<Vec<Row>> {
         let progress = |line: String| eprintln!("{line}");
         match self {
@@ -100,15 +95,6 @@ impl Part {
             Self::Idle => idle::run(dir, options, &progress),
         }
     }
-
-    /// As [`run`](Self::run); what cannot be measured is a line that falls short.
-    fn rows(self, dir: &Path, options: &Options) -> Vec<Row> {
-        match catch_unwind(AssertUnwindSafe(|| self.run(dir, options))) {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => vec![Row::failed(&self.name(), format!("{error:#}"))],
-            Err(_panic) => vec![Row::failed(&self.name(), "see above")],
-        }
-    }
 }
 
 fn main() -> Result<ExitCode> {
@@ -119,20 +105,10 @@ fn main() -> Result<ExitCode> {
     }
     let Prove { runs, seed, proxies, .. } = prove;
     let options = Options { runs: runs.max(1), seed, profiles: prove.profile.clone(), proxies };
-    let parts = match prove.only.as_slice() {
-        [] => Part::value_variants().to_vec(),
-        some => some.to_vec(),
-    };
-    let mut rows = Vec::new();
-    for part in parts {
-        let mut made = tempfile::Builder::new();
-        let made = made.prefix("quorate-prove").disable_cleanup(prove.keep).tempdir_in(&prove.dir);
-        let dir = made.with_context(|| format!("make a folder in {}", prove.dir.display()))?;
-        eprintln!("{} in {}", part.name(), dir.path().display());
-        rows.extend(part.rows(dir.path(), &options));
-    }
-    print!("{}", report::table(&rows));
-    println!("seed {}", prove.seed);
-    let ok = rows.iter().all(|row| row.ok);
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let parts = proof::chosen(&prove.only);
+    let run = |part: Part, dir: &Path| part.run(dir, &options);
+    let rows = proof::rows(&parts, &prove.dir, prove.keep, run)?;
+    let code = proof::concluded(&rows);
+    println!("seed {seed}");
+    Ok(code)
 }
