@@ -22,4 +22,5 @@ mod refusals;
 mod sim;
 mod start;
 mod subscribe;
+mod verify;
 mod visible;

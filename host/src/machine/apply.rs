@@ -8,12 +8,15 @@
 mod activation;
 mod alterations;
 mod entry;
+mod explain;
 mod frontends;
 mod host;
 mod modules;
 mod settings;
 
 use std::sync::Arc;
+
+use explain::Explaining;
 
 use super::position::Position;
 use super::registry::Registry;
@@ -25,6 +28,7 @@ use crate::types::{BatchReply, Entry, LogId};
 
 pub use activation::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
 pub use alterations::{FOLLOWERS_MAX, may_be_repeated};
+pub use explain::{Explained, ExplainedCommand};
 pub use frontends::{FRONTENDS_MAX, is_address};
 pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
 pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};
@@ -48,6 +52,8 @@ struct Run<'a> {
     position: Position,
     /// Whether the changes of the entry before are kept.
     recorded: bool,
+    /// What is written down of the entry, if somebody asked for that.
+    explaining: Option<Explaining>,
 }
 
 impl Applier {
@@ -69,6 +75,15 @@ impl Applier {
         entries: &[Entry],
         durable: &dyn Fn(&LogId) -> Result<(), Fault>,
     ) -> Result<Vec<BatchReply>, Fault> {
+        Ok(self.run(entries, durable, None)?.0)
+    }
+
+    fn run(
+        &mut self,
+        entries: &[Entry],
+        durable: &dyn Fn(&LogId) -> Result<(), Fault>,
+        explaining: Option<Explaining>,
+    ) -> Result<(Vec<BatchReply>, Option<Explaining>), Fault> {
         // Whatever goes wrong from here on, the tables are read again before the next run.
         let requests = match self.requests.take() {
             Some(requests) => requests,
@@ -82,12 +97,13 @@ impl Applier {
             requests,
             position: published.position,
             recorded: published.recorded,
+            explaining,
         };
         let mut replies = Vec::with_capacity(entries.len());
         for entry in entries {
             replies.push(run.entry(entry)?);
         }
-        let Run { mut overlay, registry, requests, position, recorded, .. } = run;
+        let Run { mut overlay, registry, requests, position, recorded, explaining, .. } = run;
         if position != published.position
             && let Some(last) = &position.log_id
         {
@@ -101,7 +117,7 @@ impl Applier {
             self.machine.publish(Published { view, registry, position, recorded });
         }
         self.requests = Some(requests);
-        Ok(replies)
+        Ok((replies, explaining))
     }
 
     /// Whether a commit has failed: then trying again cannot help, the frontend must stop.
