@@ -267,6 +267,12 @@ fn a_log_that_does_not_reach_back_is_a_clear_error() {
     let first = format!("the first LSN that can be replayed is {next}");
     verify(&meta_dir, &["--from", "5"], 2, &["LSN 5 cannot be replayed", "begins at", &first]);
     verify(&meta_dir, &["--from", &next], 0, &["equal up to"]);
+    // A state that is its own snapshot, and nothing after it.
+    prepared.frontend.start();
+    prepared.frontend.wait_ready();
+    prepared.frontend.mariadb().ok("ALTER SYSTEM CREATE IMAGE");
+    assert!(prepared.frontend.stop().success());
+    verify(&meta_dir, &[], 0, &["base: the snapshot at LSN", "rows of the state", "equal up to"]);
     let without = prepared.spoilt("without");
     remove(&without.join("snapshots"));
     verify(&without, &[], 2, &["no snapshot before it can be used"]);

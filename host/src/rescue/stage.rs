@@ -143,10 +143,14 @@ impl Stage {
             });
         }
         let applied = stored.log_id.ok_or(RescueError::Nothing)?;
-        let before = before.unwrap_or(applied.index);
-        let (found, mut damaged) = usable(&directory, &applied)?;
+        let (found, damaged) = usable(&directory, &applied)?;
         let place = place.join("replayed");
-        let base = lay(&log, &found, before, &place, &mut damaged)?;
+        let lay = |before| lay(&log, &found, before, &place, damaged.clone());
+        let (base, damaged) = match before {
+            Some(before) => lay(before)?,
+            // Of a state that is its own newest snapshot, at least the rows can be compared.
+            None => lay(applied.index).or_else(|_| lay(applied.index + 1))?,
+        };
         let replayed = Arc::new(RocksState::open(&place, rocks)?);
         let (codegen, stop) = (options.codegen, Arc::clone(&options.stop));
         Ok(Self {
@@ -245,14 +249,14 @@ fn usable(directory: &DataDirectory, applied: &LogId) -> Result<(Found, Vec<Stri
     Ok((found, unusable.iter().map(ToString::to_string).collect()))
 }
 
-/// Puts the newest base before `before` in its place.
+/// Puts the newest base before `before` in its place, and tells what is damaged.
 fn lay(
     log: &Log,
     found: &Found,
     before: u64,
     place: &Path,
-    damaged: &mut Vec<String>,
-) -> Result<Base, RescueError> {
+    mut damaged: Vec<String>,
+) -> Result<(Base, Vec<String>), RescueError> {
     let first = log.positions().purged.map_or(0, |purged| purged.index + 1);
     let mut earliest = (first == 0).then_some(0);
     for snapshot in found {
@@ -267,12 +271,12 @@ fn lay(
         }
         if next <= before {
             unfold(&**snapshot, place)?;
-            return Ok(Base::Snapshot(manifest.last, manifest.digest));
+            return Ok((Base::Snapshot(manifest.last, manifest.digest), damaged));
         }
         earliest = Some(earliest.map_or(next, |known| known.min(next)));
     }
     match earliest {
-        Some(0) => Ok(Base::Empty),
+        Some(0) => Ok((Base::Empty, damaged)),
         earliest => Err(RescueError::NotReached {
             wanted: Lsn(before),
             first: Lsn(first),
