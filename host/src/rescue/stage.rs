@@ -153,6 +153,9 @@ impl Stage {
         };
         let replayed = Arc::new(RocksState::open(&place, rocks)?);
         let (codegen, stop) = (options.codegen, Arc::clone(&options.stop));
+        // Of what people know, not of the copy.
+        let (from, to) = (copy.display().to_string(), options.meta_dir.display().to_string());
+        let damaged = damaged.iter().map(|text| text.replace(&from, &to)).collect();
         Ok(Self {
             log,
             stored,
