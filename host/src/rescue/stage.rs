@@ -1,7 +1,7 @@
 //! A copy of a data directory, and a state beside it to which its log can be applied again.
 //!
-//! The state that is replayed begins as the newest snapshot that can be used, or empty where the log
-//! goes back to its first entry. What the frontend had come to is in the copy, to compare with.
+//! The state that is replayed begins as the newest snapshot that can be used, or empty where the
+//! log goes back to its first entry. What the frontend had come to is in the copy, to compare with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
