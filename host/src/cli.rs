@@ -9,6 +9,7 @@ mod exit;
 mod log;
 mod module;
 mod recover;
+mod replay;
 mod settings;
 mod snapshot;
 mod sql;
@@ -16,6 +17,7 @@ mod start;
 mod stop;
 mod subscribe;
 mod table;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -39,12 +41,16 @@ enum Command {
     Module(module::Arguments),
     /// Go on from one survivor when a cluster has lost its majority for good
     Recover(recover::Arguments),
+    /// Show what one entry of a stopped frontend's log did, call by call
+    Replay(replay::Arguments),
     /// Take, save, check and restore backups
     Snapshot(snapshot::Arguments),
     /// Run statements on a frontend
     Sql(sql::Arguments),
     /// Print what changes, as it is committed: one JSON object a line
     Subscribe(subscribe::Arguments),
+    /// Apply the log of a stopped frontend again and compare every digest
+    Verify(verify::Arguments),
 }
 
 /// An error and the exit code that it ends the process with.
@@ -87,9 +93,11 @@ fn run(command: Command) -> Result<(), Exit> {
             Command::Dev(arguments) => dev::run(arguments).await,
             Command::Module(arguments) => module::run(arguments).await,
             Command::Recover(arguments) => recover::run(arguments).await,
+            Command::Replay(arguments) => replay::run(arguments).await,
             Command::Snapshot(arguments) => snapshot::run(arguments).await,
             Command::Sql(arguments) => sql::run(arguments).await,
             Command::Subscribe(arguments) => subscribe::run(arguments).await,
+            Command::Verify(arguments) => verify::run(arguments).await,
         }
     });
     // What still runs on its threads must not keep the process: it may wait for a dead disk.

@@ -23,6 +23,7 @@
 
 mod apply;
 mod changes;
+mod compare;
 mod keys;
 mod mark;
 mod modules;
@@ -52,20 +53,24 @@ use registry::Registry;
 use requests::Requests;
 
 pub use apply::{
-    ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, FILE_BYTES_MAX, FOLLOWERS_MAX,
-    FRONTENDS_MAX, INSTALLED_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX, SETTINGS_MAX,
-    UPLOADS_MAX, is_address, may_be_repeated,
+    ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, Explained, ExplainedCommand,
+    FILE_BYTES_MAX, FOLLOWERS_MAX, FRONTENDS_MAX, INSTALLED_MAX, MIGRATION_BYTES_MAX,
+    MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX, is_address, may_be_repeated,
 };
 pub use changes::{
     BEFORE_BYTES_MAX, BEFORE_READS_MAX, Before, CHANGE_FEED, Change, ChangeCursor, ChangesError,
     EntryChanges, OFF, What,
 };
+pub use compare::{Compared, DIFFERENCES_MAX, Difference, compare};
+pub use keys::name as key_name;
 pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};
 pub use position::DIGESTS_KEPT;
 pub use recovery::Recovery;
 pub use registry::{Activation, Active, Migration};
-pub use requests::{CLIENTS_MAX, OUTCOMES_MAX, OUTCOMES_PER_CLIENT_MAX, REPLY_BYTES_KEPT_MAX};
+pub use requests::{
+    CLIENTS_MAX, OUTCOMES_MAX, OUTCOMES_PER_CLIENT_MAX, REPLY_BYTES_KEPT_MAX, kept as remembered,
+};
 pub use standing::Standing;
 pub use view::{MachineView, ModuleState, ModuleStatus};
 

@@ -2,6 +2,8 @@
 //!
 //! - [`Survey`]: whose a directory is and how far its log and state are. Reads every record of the
 //!   log, so damage is found before anything relies on it.
+//! - [`verify`] and [`explain`]: the log applied again on a copy, and compared with what came of it
+//!   the first time; and what one entry did.
 //! - [`archive`]: a backup in one file, made while the frontend runs.
 //! - [`restore`]: a new data directory from such a file, at any LSN that it holds.
 //! - [`Recovery`]: a cluster that lost its majority goes on from one survivor.
@@ -15,13 +17,20 @@
 
 pub mod archive;
 mod error;
+mod explain;
 mod generation;
 mod recovery;
 mod restore;
+mod stage;
 mod survey;
+mod verify;
 
+pub use crate::machine::{DIFFERENCES_MAX, Explained, ExplainedCommand, key_name};
 pub use error::RescueError;
+pub use explain::{Explanation, explain};
 pub use generation::Begun;
 pub use recovery::{Recovery, RecoveryOptions};
 pub use restore::{RestoreOptions, restore};
+pub use stage::{Base, ReplayOptions};
 pub use survey::{Survey, verify_directory};
+pub use verify::{Both, Disagreement, Progress, Verified, verify};

@@ -34,6 +34,7 @@ mod overlay;
 mod program;
 mod read;
 mod slots;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,7 +45,7 @@ use crate::types::ModuleDigest;
 pub use abi::{Caller, Request};
 pub use call::{Event, Facts};
 pub use ending::{Fault, ReadError};
-pub use engine::{FUEL_MAX, MEMORY_BYTES_MAX, STACK_BYTES};
+pub use engine::{Codegen, FUEL_MAX, MEMORY_BYTES_MAX, STACK_BYTES};
 pub use entry::{EntryRun, REPLY_BYTES_MAX};
 pub use imports::{KEY_BYTES_MAX, PAGE_ROWS_MAX, VALUE_BYTES_MAX};
 pub use inspection::{Import, Inspection};
@@ -52,6 +53,7 @@ pub use module::{LoadError, MODULE_BYTES_MAX, Module};
 pub use native::{Native, Space, native_digest};
 pub use overlay::{Overlay, Writes};
 pub use read::{Evaluation, Page, ReadCall};
+pub use witness::{Data, Datum, Imported, Ran, SHOWN_BYTES_MAX, Witness};
 
 use engine::Purpose;
 use module::Host;
@@ -85,9 +87,19 @@ impl Runtime {
     /// # Errors
     /// When the system gives no address space or thread for them.
     pub fn new(options: RuntimeOptions) -> Result<Self, Fault> {
+        Self::with_codegen(options, Codegen::Native)
+    }
+
+    /// Makes engines as no frontend has them, to compare what they come to. What may differ are
+    /// costs in time and where the native stack ends, and so the depth at which a runaway recursion
+    /// is stopped; no module may come near that.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_codegen(options: RuntimeOptions, codegen: Codegen) -> Result<Self, Fault> {
         let slots = options.read_slots.max(1);
         let host = |purpose| {
-            let host = engine::engine(purpose).and_then(Host::new);
+            let host = engine::engine(purpose, codegen).and_then(Host::new);
             host.map_err(|error| Fault(format!("make the module engine: {error:#}")))
         };
         let (apply, read) = (host(Purpose::Apply)?, host(Purpose::Read(slots))?);

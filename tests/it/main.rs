@@ -27,4 +27,5 @@ mod sim;
 mod start;
 mod subscribe;
 mod traps;
+mod verify;
 mod visible;

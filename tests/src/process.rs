@@ -98,6 +98,13 @@ impl Frontend {
         self.configure("frontend_address", host);
     }
 
+    /// Has it be on a machine of its own, as far as it can tell, with the HTTP port that all
+    /// frontends have, from the first start on.
+    pub fn be_alone_on(&mut self, machine: &str, http_port: u16) {
+        self.add_argument(format!("--machine-id={machine}"));
+        self.ports[3] = http_port;
+    }
+
     /// Has it run by another command, which ends in running it in its own place.
     pub fn run_through(&mut self, wrapper: &[&str]) {
         self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();

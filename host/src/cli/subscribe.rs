@@ -4,7 +4,7 @@
 //! out or printed twice.
 
 mod follow;
-mod json;
+pub(super) mod json;
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};

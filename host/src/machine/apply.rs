@@ -8,6 +8,7 @@
 mod activation;
 mod alterations;
 mod entry;
+mod explain;
 mod frontends;
 mod host;
 mod migration;
@@ -15,6 +16,8 @@ mod modules;
 mod settings;
 
 use std::sync::Arc;
+
+use explain::Explaining;
 
 use super::position::Position;
 use super::registry::Registry;
@@ -25,6 +28,7 @@ use crate::storage::state::StateStore;
 use crate::types::{BatchReply, Entry, LogId};
 
 pub use alterations::{FOLLOWERS_MAX, may_be_repeated};
+pub use explain::{Explained, ExplainedCommand};
 pub use frontends::{FRONTENDS_MAX, is_address};
 pub use migration::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
 pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
@@ -49,6 +53,8 @@ struct Run<'a> {
     position: Position,
     /// Whether the changes of the entry before are kept.
     recorded: bool,
+    /// What is written down of the entry, if somebody asked for that.
+    explaining: Option<Explaining>,
 }
 
 impl Applier {
@@ -70,6 +76,15 @@ impl Applier {
         entries: &[Entry],
         durable: &dyn Fn(&LogId) -> Result<(), Fault>,
     ) -> Result<Vec<BatchReply>, Fault> {
+        Ok(self.run(entries, durable, None)?.0)
+    }
+
+    fn run(
+        &mut self,
+        entries: &[Entry],
+        durable: &dyn Fn(&LogId) -> Result<(), Fault>,
+        explaining: Option<Explaining>,
+    ) -> Result<(Vec<BatchReply>, Option<Explaining>), Fault> {
         if let Some(reason) = self.machine.quarantine() {
             return Err(Fault(reason));
         }
@@ -86,12 +101,13 @@ impl Applier {
             requests,
             position: published.position,
             recorded: published.recorded,
+            explaining,
         };
         let mut replies = Vec::with_capacity(entries.len());
         for entry in entries {
             replies.push(run.entry(entry)?);
         }
-        let Run { mut overlay, registry, requests, position, recorded, .. } = run;
+        let Run { mut overlay, registry, requests, position, recorded, explaining, .. } = run;
         if position != published.position
             && let Some(last) = &position.log_id
         {
@@ -105,7 +121,7 @@ impl Applier {
             self.machine.publish(Published { view, registry, position, recorded });
         }
         self.requests = Some(requests);
-        Ok(replies)
+        Ok((replies, explaining))
     }
 
     /// Whether a commit has failed: then trying again cannot help, the frontend must stop.

@@ -26,6 +26,7 @@ use crate::types::Lsn;
 
 pub use capture::{BEFORE_BYTES_MAX, BEFORE_READS_MAX};
 pub(super) use capture::{Recorder, begin_row};
+pub(super) use describe::{Told, membership as tell_membership, tell};
 pub(super) use read::is_recorded;
 pub use read::{ChangeCursor, ChangesError};
 

@@ -111,6 +111,35 @@ pub fn in_space(key: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(*length))
 }
 
+/// A key for people.
+pub fn name(key: &[u8]) -> String {
+    let area = match key {
+        [0x00, 0, ..] => "format",
+        [0x00, 1, ..] => "position",
+        [0x00, 2, ..] => "membership",
+        [0x00, 3, ..] => "cluster",
+        [0x00, 4, ..] => "newest frontend",
+        [0x01, ..] => "frontend",
+        [0x02, 0, ..] => "module",
+        [0x02, 1, ..] => "acknowledgement",
+        [0x02, 2, ..] => "chunk of a module",
+        [0x02, 3, ..] => "upload of a module",
+        [0x03, 0, ..] => "activation",
+        [0x03, 1, ..] => "active module",
+        [0x03, 2, ..] => "schema of a module",
+        [0x04, ..] => "setting",
+        [0x05, ..] => "outcomes of a client",
+        [0x06, ..] => "digest",
+        [0x07, ..] => "recovery",
+        _ => "",
+    };
+    match in_space(key) {
+        Some((module, own)) => format!("{}: {}", module.escape_ascii(), own.escape_ascii()),
+        None if area.is_empty() => key.escape_ascii().to_string(),
+        None => format!("host: {area}: {}", key.escape_ascii()),
+    }
+}
+
 /// What every key of a module's space begins with.
 pub fn space(name: &str) -> Bytes {
     let length = u8::try_from(name.len()).expect("a module's name is checked when it is installed");

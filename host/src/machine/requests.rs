@@ -191,7 +191,7 @@ impl Client {
 }
 
 /// What is remembered of an outcome.
-fn kept(lsn: Lsn, outcome: &Outcome) -> Outcome {
+pub fn kept(lsn: Lsn, outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Applied(reply) if reply.len() > REPLY_BYTES_KEPT_MAX => {
             let message = format!("the command was applied at LSN {lsn}, but its reply is gone");

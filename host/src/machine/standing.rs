@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::changes::{self, Change};
 use super::mark::read_mark;
 use super::position::digest_at;
 use super::{OpenError, keys, rows};
 use crate::storage::StateMark;
 use crate::types::{
-    ClusterId, Frontend, Generation, LogId, Lsn, NodeId, StateDigest, View, ViewError,
+    ClusterId, Frontend, Generation, LogId, Lsn, NodeId, Outcome, RequestId, StateDigest, View,
+    ViewError,
 };
 
 /// What a state says of itself.
@@ -48,5 +50,46 @@ impl Standing {
     /// When the state cannot be read.
     pub fn digest_at(&self, lsn: Lsn) -> Result<Option<StateDigest>, ViewError> {
         digest_at(&*self.view, lsn)
+    }
+
+    /// How a request that ran in entry `lsn` ended, if that is still remembered.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn outcome(&self, request: RequestId, lsn: Lsn) -> Result<Option<Outcome>, ViewError> {
+        let key = keys::requests(request.client, lsn);
+        let outcome = rows::find(&*self.view, &key, |row| {
+            let mut outcome = None;
+            row.unsigned()?;
+            for _ in 0..row.count()? {
+                let (sequence, ended) = (row.unsigned()?, Outcome::decode(row)?);
+                outcome = outcome.or((sequence == request.sequence).then_some(ended));
+            }
+            Ok(outcome)
+        });
+        Ok(outcome?.flatten())
+    }
+
+    /// What entry `lsn` changed, if that was recorded and is still kept.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn changes(&self, lsn: Lsn) -> Result<Option<Vec<Change>>, ViewError> {
+        let mut all = None;
+        for part in 0..u32::MAX {
+            let key = keys::changes(lsn, part);
+            let Some(row) = self.view.get(&key)? else { break };
+            let found = changes::decode(lsn, &row).map_err(|error| rows::damaged(&key, error))?;
+            all.get_or_insert_with(Vec::new).extend(found.changes);
+            if !found.more {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The state itself.
+    pub fn view(&self) -> &dyn View {
+        &*self.view
     }
 }

@@ -4,9 +4,12 @@
 mod activation;
 mod alterations;
 mod changes;
+mod determinism;
+mod explain;
 mod faults;
 mod frontends;
 mod guests;
+mod hostile;
 mod installation;
 mod migration;
 mod replay;

@@ -1,6 +1,6 @@
 //! Why nothing was rescued.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::archive::ArchiveError;
 use crate::machine::OpenError;
@@ -188,6 +188,65 @@ pub enum RescueError {
     /// The WebAssembly engine could not be set up.
     #[error("set up the module runtime: {0}")]
     Runtime(Fault),
+    /// No snapshot and no beginning of the log is there to replay from.
+    #[error(
+        "LSN {wanted} cannot be replayed: the log begins at LSN {first}, and {}{}",
+        earliest.map_or("no snapshot before it can be used".to_owned(), |earliest| format!(
+            "the first LSN that can be replayed is {earliest}; name that or a later one"
+        )),
+        if damaged.is_empty() { String::new() } else { format!("; {damaged}") }
+    )]
+    NotReached {
+        /// What was to be replayed.
+        wanted: Lsn,
+        /// The first entry in the log.
+        first: Lsn,
+        /// The first that can be.
+        earliest: Option<Lsn>,
+        /// What snapshots are damaged.
+        damaged: String,
+    },
+    /// An entry is not in the log, or was never applied.
+    #[error("LSN {wanted} is not there: {what} ends with LSN {last}")]
+    NotThere {
+        /// What was asked for.
+        wanted: Lsn,
+        /// `the log`, or what the state has applied.
+        what: &'static str,
+        /// The last one.
+        last: Lsn,
+    },
+    /// A snapshot does not hold what its manifest says.
+    #[error(
+        "the snapshot at LSN {lsn} holds a state with digest {found}, its manifest says {wanted}:          it is damaged"
+    )]
+    Base {
+        /// Where.
+        lsn: Lsn,
+        /// The digest in the snapshot's state.
+        found: StateDigest,
+        /// The digest in its manifest.
+        wanted: StateDigest,
+    },
+    /// There is no place for a copy.
+    #[error("make a folder for a copy in {path}: {source}; name another one with --work-dir")]
+    NoPlace {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Somebody asked for it to end.
+    #[error("it was interrupted; nothing was changed")]
+    Interrupted,
+    /// Something of a copy, told as what it is a copy of.
+    #[error("{message}")]
+    Copied {
+        /// What happened.
+        message: String,
+        /// What is wrong with the disk, if that is it.
+        trouble: Option<Trouble>,
+    },
     /// The system gives no thread.
     #[error("start a thread: {0}")]
     Thread(std::io::Error),
@@ -200,9 +259,22 @@ impl RescueError {
             Self::Directory(error) => error.trouble(),
             Self::Log(error) => error.trouble(),
             Self::State(error) | Self::Open(OpenError::State(error)) => Some(error.trouble()),
-            Self::StateAhead { .. } => Some(Trouble::Damage),
+            Self::Snapshot(SnapshotError::State(error)) => Some(error.trouble()),
+            Self::Snapshot(SnapshotError::Damaged { .. }) => Some(Trouble::Damage),
+            Self::StateAhead { .. } | Self::Base { .. } => Some(Trouble::Damage),
+            Self::Copied { trouble, .. } => *trouble,
             _ => None,
         }
+    }
+
+    /// The same of what it happened to a copy of.
+    pub(super) fn of_copy(self, copy: &Path, original: &Path) -> Self {
+        let (text, copy) = (self.to_string(), copy.display().to_string());
+        if !text.contains(&copy) {
+            return self;
+        }
+        let message = text.replace(&copy, &original.display().to_string());
+        Self::Copied { message, trouble: self.trouble() }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::storage::{
 use crate::types::{FrontendKind, LogId, Range, StateDigest, Vote};
 
 /// Memory for blocks of a state that is read once.
-const BLOCK_CACHE_BYTES: usize = 32 << 20;
+pub(super) const BLOCK_CACHE_BYTES: usize = 32 << 20;
 /// Rows and bytes of one page of a state that is checked.
 const PAGE_ROWS: usize = 4096;
 const PAGE_BYTES: usize = 4 << 20;

@@ -10,6 +10,7 @@ use super::abi::Context;
 use super::ending::{Fault, Halt};
 use super::engine::{MEMORY_BYTES_MAX, TABLE_ELEMENTS};
 use super::overlay::Overlay;
+use super::witness::Witness;
 use crate::types::Lsn;
 
 /// What a module may know of the entry being applied, all of it from the entry. For read-only calls
@@ -54,6 +55,18 @@ pub(super) enum Mode {
     Apply,
 }
 
+impl Mode {
+    /// The export that is called so in a replicated call.
+    pub fn export(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Read => "check",
+            Self::Migrate => "migrate",
+            Self::Apply => "apply",
+        }
+    }
+}
+
 /// The data of a store: the state of one call, and what bounds the instance.
 pub(super) struct Call {
     pub mode: Mode,
@@ -71,6 +84,8 @@ pub(super) struct Call {
     pub module: Arc<str>,
     /// Holds the key of a read, so that reads allocate nothing.
     pub scratch: Vec<u8>,
+    /// Sees the imports, if anybody does.
+    pub witness: Option<Witness>,
 }
 
 impl Call {
@@ -88,6 +103,7 @@ impl Call {
             memory: MemoryLimit { bytes: limits.memory_bytes.min(MEMORY_BYTES_MAX) },
             module,
             scratch: Vec::new(),
+            witness: None,
         }
     }
 

@@ -9,9 +9,13 @@
 use std::str::Utf8Error;
 
 use quorate_wire::Failure;
-use wasmtime::Trap;
+use wasmtime::{Trap, WasmBacktrace};
 
 use crate::types::{Rejection, ViewError};
+
+/// Functions of a backtrace that are told, and bytes of each name: the rest is left out.
+const FUNCTIONS_MAX: usize = 12;
+const FUNCTION_BYTES_MAX: usize = 120;
 
 /// This frontend could not run the module: storage error, no instance free, damaged artefact, an
 /// error of unknown cause. Never an outcome: whoever applies must stop and may try again.
@@ -77,29 +81,98 @@ impl From<ViewError> for Halt {
     }
 }
 
+/// Why a call was ended, for people. Local: what is replicated is the [`Rejection`] alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Why {
+    /// What happened.
+    pub reason: String,
+    /// The module's functions that were running, the innermost first, as its name section has
+    /// them.
+    functions: Vec<String>,
+}
+
+impl Why {
+    /// Something that did not happen inside of a function.
+    pub fn new(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), functions: Vec::new() }
+    }
+
+    fn of(error: &wasmtime::Error) -> Self {
+        let functions = error.downcast_ref::<WasmBacktrace>().map(functions).unwrap_or_default();
+        Self { reason: error.root_cause().to_string(), functions }
+    }
+
+    /// The functions, in one line.
+    pub fn within(&self) -> String {
+        self.functions.join(" < ")
+    }
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reason)?;
+        if self.functions.is_empty() { Ok(()) } else { write!(f, " in {}", self.within()) }
+    }
+}
+
+/// The names of a backtrace, those that follow themselves once. The engine spells them as their
+/// author did only where it prints a whole backtrace, a line for each: address, module and, after
+/// `!`, the function.
+fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
+    let text = backtrace.to_string();
+    let frames = text.lines().filter_map(|line| line.split_once(" - "));
+    let names = frames.map(|(_, rest)| rest.split_once('!').map_or(rest, |(_, name)| name));
+    let mut told: Vec<(String, u32)> = Vec::new();
+    for mut name in names.map(without_hashes) {
+        // A generic name can be longer than what it tells.
+        name.truncate(name.floor_char_boundary(FUNCTION_BYTES_MAX));
+        match told.last_mut() {
+            Some((last, times)) if *last == name => *times += 1,
+            _ => told.push((name, 1)),
+        }
+    }
+    let name = |(name, times)| if times == 1 { name } else { format!("{name} ({times} times)") };
+    told.into_iter().take(FUNCTIONS_MAX).map(name).collect()
+}
+
+/// A name of Rust without the hashes that a compiler puts behind it, or behind a crate.
+fn without_hashes(name: &str) -> String {
+    const DIGITS: usize = 16;
+    let is_hash = |hash: &str| hash.len() == DIGITS && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let name = name.trim();
+    let plain = name.rsplit_once("::h").filter(|(_, hash)| is_hash(hash));
+    let mut name = plain.map_or(name, |(plain, _)| plain).to_owned();
+    while let Some(at) = name.find('[')
+        && name[at + 1..].split_once(']').is_some_and(|(hash, _)| is_hash(hash))
+    {
+        name.replace_range(at..=at + 1 + DIGITS, "");
+    }
+    name
+}
+
 /// How a call ended that gave no result.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    Rejected(Rejection, String),
+    Rejected(Rejection, Why),
     Deadline,
     Fault(Fault),
 }
 
 impl From<wasmtime::Error> for Ending {
     fn from(error: wasmtime::Error) -> Self {
-        let told = || format!("{error:#}");
+        let why = || Why::of(&error);
         match error.downcast_ref::<Halt>() {
-            Some(Halt::Limit(_)) => return Self::Rejected(Rejection::Limit, told()),
-            Some(Halt::Breach(_)) => return Self::Rejected(Rejection::Aborted, told()),
+            Some(Halt::Limit(_)) => return Self::Rejected(Rejection::Limit, why()),
+            Some(Halt::Breach(_)) => return Self::Rejected(Rejection::Aborted, why()),
             Some(Halt::Deadline) => return Self::Deadline,
             Some(Halt::Fault(fault)) => return Self::Fault(fault.clone()),
             None => {}
         }
         match error.downcast_ref::<Trap>() {
-            Some(Trap::OutOfFuel) => Self::Rejected(Rejection::OutOfFuel, told()),
-            Some(trap) if is_guests(*trap) => Self::Rejected(Rejection::Aborted, told()),
-            None if breaks_the_abi(&error) => Self::Rejected(Rejection::Aborted, told()),
-            _ => Self::Fault(Fault(told())),
+            Some(Trap::OutOfFuel) => Self::Rejected(Rejection::OutOfFuel, why()),
+            Some(trap) if is_guests(*trap) => Self::Rejected(Rejection::Aborted, why()),
+            None if breaks_the_abi(&error) => Self::Rejected(Rejection::Aborted, why()),
+            _ => Self::Fault(Fault(format!("{error:#}"))),
         }
     }
 }
@@ -175,6 +248,16 @@ mod tests {
         let halt = Halt::from(ViewError("disk".into()));
         let error = wasmtime::Error::from(halt).context("while calling").context("apply");
         assert_eq!(Ending::from(error), Ending::Fault(Fault("read the state: disk".into())));
+    }
+
+    #[test]
+    fn a_name_is_told_without_its_hashes() {
+        assert_eq!(without_hashes("a::b::h0123456789abcdef "), "a::b");
+        assert_eq!(
+            without_hashes("std[0123456789abcdef]::a::<core[0123456789abcdef]::b>"),
+            "std::a::<core::b>"
+        );
+        assert_eq!(without_hashes("a::hash::<[u8]>"), "a::hash::<[u8]>");
     }
 
     #[test]

@@ -62,6 +62,9 @@ const TARGET: &str = if cfg!(all(target_arch = "x86_64", target_os = "linux")) {
     "aarch64-apple-darwin"
 };
 
+/// The interpreter, where it can run: it is the same for all architectures of a word size.
+const INTERPRETER: &str = "pulley64";
+
 /// What an engine is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -71,14 +74,33 @@ pub(super) enum Purpose {
     Read(u32),
 }
 
+/// How a module becomes something that runs. Frontends all use [`Codegen::Native`]; the others are
+/// for proofs: outcomes must not depend on it, so the same log through another one must give the
+/// same digests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Codegen {
+    /// Optimised machine code.
+    #[default]
+    Native,
+    /// Machine code that the optimiser has not touched.
+    Unoptimised,
+    /// Instructions of the engine's own interpreter, which another back end of the compiler emits.
+    Interpreted,
+}
+
 /// An engine with all settings.
-pub(super) fn engine(purpose: Purpose) -> wasmtime::Result<Engine> {
+pub(super) fn engine(purpose: Purpose, codegen: Codegen) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
 
     // The same machine code everywhere.
-    config.target(TARGET)?;
+    let (target, level) = match codegen {
+        Codegen::Native => (TARGET, OptLevel::Speed),
+        Codegen::Unoptimised => (TARGET, OptLevel::None),
+        Codegen::Interpreted => (INTERPRETER, OptLevel::Speed),
+    };
+    config.target(target)?;
     config.strategy(Strategy::Cranelift);
-    config.cranelift_opt_level(OptLevel::Speed);
+    config.cranelift_opt_level(level);
     config.cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
     config.parallel_compilation(true);
 

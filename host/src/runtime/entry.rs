@@ -13,12 +13,13 @@ use quorate_wire::{Finding, Limits, Reply};
 
 use super::abi::CheckPage;
 use super::call::{Call, Event, Facts, Mode};
-use super::ending::{Ending, Fault};
+use super::ending::{Ending, Fault, Why};
 use super::module::{Code, Module};
 use super::native;
 use super::overlay::Overlay;
 use super::program::{Answer, Exports, Live};
 use super::read::Page;
+use super::witness::Witness;
 use crate::types::{Outcome, Rejection};
 
 // *Outcomes*, like the limits of the imports.
@@ -38,13 +39,22 @@ pub struct EntryRun {
     prefix: Bytes,
     live: Option<Live>,
     written_bytes: u64,
+    witness: Option<Witness>,
 }
 
 impl EntryRun {
     /// Begins an entry. `limits` are those of the activation; all keys of the module live under
     /// `prefix`, which it never sees.
     pub fn new(module: &Arc<Module>, limits: Limits, prefix: Bytes) -> Self {
-        Self { module: Arc::clone(module), limits, prefix, live: None, written_bytes: 0 }
+        let module = Arc::clone(module);
+        Self { module, limits, prefix, live: None, written_bytes: 0, witness: None }
+    }
+
+    /// Lets somebody see what the module does. It does the same.
+    #[must_use]
+    pub fn seen_by(mut self, witness: Option<Witness>) -> Self {
+        self.witness = witness;
+        self
     }
 
     /// Runs one command. Its writes are in `overlay` afterwards if the outcome is
@@ -156,12 +166,13 @@ impl EntryRun {
         call: impl FnOnce(&mut Live, &Exports) -> wasmtime::Result<Answer<T>>,
         check: impl FnOnce(&T) -> Result<(), Rejection>,
     ) -> Result<Result<(T, Vec<Event>), Outcome>, Fault> {
-        let lsn = facts.lsn;
+        let at = At { lsn: facts.lsn.0, index: facts.index, export: mode.export() };
         let module = Arc::clone(&self.module);
         let exports = &module.compiled()?.apply.exports;
+        self.witness.iter().for_each(|witness| witness.begin(at.export, self.limits.fuel));
         let mut live = match self.live.take().map_or_else(|| self.start(), Ok) {
             Ok(live) => live,
-            Err(ending) => return self.reject(ending, lsn.0).map(Err),
+            Err(ending) => return self.reject(ending, &at, self.limits.fuel).map(Err),
         };
         overlay.savepoint();
         live.store.data_mut().begin(mode, std::mem::take(overlay), facts);
@@ -169,6 +180,7 @@ impl EntryRun {
         let answer = fuelled.and_then(|()| call(&mut live, exports));
         let events;
         (*overlay, events) = live.store.data_mut().end();
+        let left = live.store.get_fuel().unwrap_or_default();
 
         let rejection = match answer {
             Ok(Ok(result)) => {
@@ -180,15 +192,17 @@ impl EntryRun {
                 };
                 match limit {
                     Ok(()) => {
+                        self.witness.iter().for_each(|witness| witness.end(left, None));
                         self.written_bytes = written;
                         self.live = Some(live);
                         overlay.commit();
                         return Ok(Ok((result, events)));
                     }
-                    Err(rejection) => Ending::Rejected(rejection, "its result".to_owned()),
+                    Err(rejection) => Ending::Rejected(rejection, Why::new("its result")),
                 }
             }
             Ok(Err(refusal)) => {
+                self.witness.iter().for_each(|witness| witness.end(left, None));
                 self.live = Some(live);
                 overlay.rollback();
                 return Ok(Err(Outcome::Refused(refusal.into())));
@@ -196,25 +210,38 @@ impl EntryRun {
             Err(error) => error.into(),
         };
         overlay.rollback();
-        self.reject(rejection, lsn.0).map(Err)
+        self.reject(rejection, &at, left).map(Err)
     }
 
     fn start(&self) -> Result<Live, Ending> {
         let name = Arc::clone(&self.module.name);
-        let call = Call::new(name, self.prefix.clone(), &self.limits, true);
+        let mut call = Call::new(name, self.prefix.clone(), &self.limits, true);
+        call.witness.clone_from(&self.witness);
         self.module.compiled().map_err(Ending::Fault)?.apply.start(call, None).map_err(Ending::from)
     }
 
     /// The text of a trap names what differs between builds; it stays in the local log.
-    fn reject(&self, ending: Ending, lsn: u64) -> Result<Outcome, Fault> {
+    fn reject(&self, ending: Ending, at: &At, left: u64) -> Result<Outcome, Fault> {
         match ending {
             Ending::Rejected(rejection, why) => {
+                let At { lsn, index, export } = *at;
                 let module = &self.module.name;
-                tracing::warn!(%module, lsn, ?rejection, "a command was ended: {why}");
+                tracing::warn!(
+                    %module, lsn, index, export, ?rejection, within = why.within(),
+                    "a command was ended: {}", why.reason
+                );
+                self.witness.iter().for_each(|witness| witness.end(left, Some(why.to_string())));
                 Ok(Outcome::Rejected(rejection))
             }
             Ending::Deadline => Err(Fault("a deadline ended a replicated call".to_owned())),
             Ending::Fault(fault) => Err(fault),
         }
     }
+}
+
+/// Which call, for the local log.
+struct At {
+    lsn: u64,
+    index: u32,
+    export: &'static str,
 }

@@ -15,7 +15,8 @@ use super::abi::{Context, Level, StorePage};
 use super::call::{Call, Event};
 use super::ending::Halt;
 use super::overlay::successor;
-use crate::types::{Range, Scan};
+use super::witness::{Data, Datum, SHOWN_PAIRS_MAX};
+use crate::types::{Pairs, Range, Scan};
 
 // All of these are *outcomes*: beyond them the call ends as `Rejection::Limit`.
 
@@ -113,6 +114,7 @@ fn link_store(to: &mut LinkerInstance<'_, Call>) -> wasmtime::Result<()> {
 }
 
 fn get(mut cx: Cx<'_>, (key,): (List,)) -> wasmtime::Result<(Option<Vec<u8>>,)> {
+    asked(&cx, "get", |cx| vec![("key", shown(cx, &key))]);
     cx.data().may_read()?;
     let mut full = std::mem::take(&mut cx.data_mut().scratch);
     full.clear();
@@ -121,11 +123,13 @@ fn get(mut cx: Cx<'_>, (key,): (List,)) -> wasmtime::Result<(Option<Vec<u8>>,)> 
     let value = cx.data().space.get(&full).map_err(Halt::from)?;
     cx.data_mut().scratch = full;
     charge(&mut cx, 0, key.len() + value.as_ref().map_or(0, Bytes::len))?;
+    given(&cx, || vec![("value", Datum::optional(value.as_deref()))]);
     // Moves the bytes if they are in nobody else's hands, as those from storage are.
     Ok((value.map(Vec::from),))
 }
 
 fn get_many(mut cx: Cx<'_>, (keys,): (List,)) -> wasmtime::Result<(Vec<u8>,)> {
+    asked(&cx, "get-many", |cx| vec![("keys", shown(cx, &keys))]);
     cx.data().may_read()?;
     let keys = bounded(&cx, &keys, MANY_BYTES_MAX, "the keys of a get-many")?.to_vec();
     let asked =
@@ -145,27 +149,36 @@ fn get_many(mut cx: Cx<'_>, (keys,): (List,)) -> wasmtime::Result<(Vec<u8>,)> {
         }
     }
     charge(&mut cx, 0, out.len())?;
-    Ok((out.finish(),))
+    let values = out.finish();
+    given(&cx, || vec![("values", Datum::bytes(&values))]);
+    Ok((values,))
 }
 
 fn put(mut cx: Cx<'_>, (key, value): (List, List)) -> wasmtime::Result<()> {
+    asked(&cx, "put", |cx| vec![("key", shown(cx, &key)), ("value", shown(cx, &value))]);
     cx.data().may_write()?;
     let key = full_key(&cx, &key, KEY_BYTES_MAX)?;
     let value = Bytes::copy_from_slice(bounded(&cx, &value, VALUE_BYTES_MAX, "a value")?);
     charge(&mut cx, 0, key.len() + value.len())?;
     cx.data_mut().space.put(key, value);
-    check_written(&cx)
+    check_written(&cx)?;
+    given(&cx, Vec::new);
+    Ok(())
 }
 
 fn delete(mut cx: Cx<'_>, (key,): (List,)) -> wasmtime::Result<()> {
+    asked(&cx, "delete", |cx| vec![("key", shown(cx, &key))]);
     cx.data().may_write()?;
     let key = full_key(&cx, &key, KEY_BYTES_MAX)?;
     charge(&mut cx, 0, key.len())?;
     cx.data_mut().space.delete(key);
-    check_written(&cx)
+    check_written(&cx)?;
+    given(&cx, Vec::new);
+    Ok(())
 }
 
 fn delete_range(mut cx: Cx<'_>, (low, high): (List, List)) -> wasmtime::Result<(u64,)> {
+    asked(&cx, "delete-range", |cx| vec![("low", shown(cx, &low)), ("high", shown(cx, &high))]);
     cx.data().may_write()?;
     let (low, high) = bounds(&cx, &low, &high)?;
     charge(&mut cx, 0, low.len() + high.len())?;
@@ -178,6 +191,7 @@ fn delete_range(mut cx: Cx<'_>, (low, high): (List, List)) -> wasmtime::Result<(
         charge(&mut cx, step as usize, 0)?;
         check_written(&cx)?;
     }
+    given(&cx, || vec![("deleted", Datum::Number(deleted))]);
     Ok((deleted,))
 }
 
@@ -185,6 +199,11 @@ fn scan(
     mut cx: Cx<'_>,
     (low, high, reverse, max_rows): (List, List, bool, u32),
 ) -> wasmtime::Result<(StorePage,)> {
+    asked(&cx, "scan", |cx| {
+        let (low, high) = (shown(cx, &low), shown(cx, &high));
+        let (reverse, rows) = (Datum::Flag(reverse), Datum::Number(max_rows.into()));
+        vec![("low", low), ("high", high), ("reverse", reverse), ("max-rows", rows)]
+    });
     cx.data().may_read()?;
     if !(1..=PAGE_ROWS_MAX).contains(&max_rows) {
         return Err(Halt::Limit("the rows of a page").into());
@@ -204,22 +223,31 @@ fn scan(
     let last = pairs.last().filter(|_| !done).map(|(key, _)| &key[own..]);
     let next = last.map(|key| if reverse { key.to_vec() } else { successor(key).into() });
     charge(&mut cx, pairs.len(), low.len() + high.len() + out.len())?;
+    given(&cx, || page(&pairs, own, next.as_deref()));
     Ok((StorePage { pairs: out.finish(), next },))
 }
 
 fn current(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(Context,)> {
+    asked(&cx, "current", |_| Vec::new());
     let context = cx.data().context();
     charge(&mut cx, 0, context.caller.len())?;
+    given(&cx, || vec![("lsn", Datum::Number(context.lsn))]);
     Ok((context,))
 }
 
 fn seed(mut cx: Cx<'_>, (): ()) -> wasmtime::Result<(Vec<u8>,)> {
+    asked(&cx, "seed", |_| Vec::new());
     let seed = cx.data().facts.seed.to_vec();
     charge(&mut cx, 0, seed.len())?;
+    given(&cx, || vec![("seed", Datum::bytes(&seed))]);
     Ok((seed,))
 }
 
 fn emit(mut cx: Cx<'_>, (topic, key, body): (WasmStr, List, List)) -> wasmtime::Result<()> {
+    asked(&cx, "emit", |cx| {
+        let topic = topic.to_str(cx).map_or(Datum::Absent, |text| Datum::bytes(text.as_bytes()));
+        vec![("topic", topic), ("key", shown(cx, &key)), ("body", shown(cx, &body))]
+    });
     cx.data().may_emit()?;
     let topic = topic.to_str(&cx)?;
     let bytes = topic.len() + key.len() + body.len();
@@ -236,6 +264,7 @@ fn emit(mut cx: Cx<'_>, (topic, key, body): (WasmStr, List, List)) -> wasmtime::
     let call = cx.data_mut();
     call.event_bytes += bytes;
     call.events.push(event);
+    given(&cx, Vec::new);
     Ok(())
 }
 
@@ -246,7 +275,12 @@ fn line(mut cx: Cx<'_>, (level, text): (Level, WasmStr)) -> wasmtime::Result<()>
             tracing::$level!(target: "quorate::module", %module, lsn = facts.lsn.0, "{}", $text)
         }};
     }
+    asked(&cx, "line", |cx| {
+        let text = text.to_str(cx).map_or(Datum::Absent, |text| Datum::bytes(text.as_bytes()));
+        vec![("text", text)]
+    });
     charge(&mut cx, 0, TRACE_LINE_BYTES_MAX)?;
+    given(&cx, Vec::new);
     let lines = &mut cx.data_mut().trace_lines;
     *lines = lines.saturating_add(1);
     if *lines > TRACE_LINES_MAX {
@@ -261,6 +295,34 @@ fn line(mut cx: Cx<'_>, (level, text): (Level, WasmStr)) -> wasmtime::Result<()>
         Level::Error => log!(error, text),
     }
     Ok(())
+}
+
+/// Lets the witness of the call, if it has one, see what an import is asked.
+fn asked(cx: &Cx<'_>, name: &'static str, data: impl FnOnce(&Cx<'_>) -> Data) {
+    if let Some(witness) = &cx.data().witness {
+        witness.asked(name, cx.get_fuel().unwrap_or_default(), data(cx));
+    }
+}
+
+/// Lets the witness see what an import gives.
+fn given(cx: &Cx<'_>, data: impl FnOnce() -> Data) {
+    if let Some(witness) = &cx.data().witness {
+        witness.given(cx.get_fuel().unwrap_or_default(), data());
+    }
+}
+
+fn shown(cx: &Cx<'_>, list: &List) -> Datum {
+    Datum::bytes(list.as_le_slice(cx))
+}
+
+/// What is shown of a page: its first pairs, without the module's prefix.
+fn page(pairs: &Pairs, own: usize, next: Option<&[u8]>) -> Data {
+    let mut data = vec![("pairs", Datum::Number(pairs.len() as u64))];
+    for (key, value) in pairs.iter().take(SHOWN_PAIRS_MAX) {
+        data.extend([("key", Datum::bytes(&key[own..])), ("value", Datum::bytes(value))]);
+    }
+    data.push(("next", Datum::optional(next)));
+    data
 }
 
 /// The bytes of a list, in the guest's memory.

@@ -30,6 +30,9 @@ const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fuel for the first `describe`, before it is known what the module asks for: about a second.
 const DESCRIBE_FUEL: u64 = 500_000_000;
 
+/// Longest description: it goes through the log with the manifest.
+const DESCRIPTION_BYTES_MAX: usize = 256 << 10;
+
 /// Why a component cannot become a module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
@@ -162,6 +165,10 @@ impl Module {
         }
         apply.check_types(&mut live).map_err(|error| LoadError::Interface(format!("{error:#}")))?;
         let packed = describe(&apply, live, &widest, Lsn(1))?;
+        if packed.len() > DESCRIPTION_BYTES_MAX {
+            let message = format!("{} bytes are more than {DESCRIPTION_BYTES_MAX}", packed.len());
+            return Err(LoadError::Description(message));
+        }
         let description = Description::unpack(&packed)
             .map_err(|error| LoadError::Description(error.to_string()))?;
         super::description::check(&description).map_err(LoadError::Description)?;
@@ -233,7 +240,7 @@ fn describe(
     live.store.data_mut().begin(Mode::Describe, Overlay::default(), facts);
     let described = live.call::<(), (Vec<u8>,)>(&program.exports.describe, ());
     described.map(|(packed,)| packed).map_err(|error| match Ending::from(error) {
-        Ending::Rejected(_, why) => LoadError::Describe(why),
+        Ending::Rejected(_, why) => LoadError::Describe(why.to_string()),
         Ending::Deadline => LoadError::Describe("it takes too long".to_owned()),
         Ending::Fault(fault) => LoadError::Fault(fault),
     })

@@ -25,6 +25,10 @@ pub(super) const IDLE_MAX: usize = 4;
 /// Calls that one instance serves; then it is dropped with all that it has piled up.
 const CALLS_MAX: u32 = 10_000;
 
+/// Words of a statement that tell its kind in the local log, and characters of them at most.
+const KIND_WORDS: usize = 2;
+const KIND_CHARS_MAX: usize = 40;
+
 /// On what, and until when, a read-only call runs.
 pub struct ReadCall {
     /// The state that it sees.
@@ -63,7 +67,8 @@ impl Module {
         if let Code::Native(module) = &self.code {
             return native::evaluate(module, call, &caller, &request);
         }
-        let evaluated = self.read(call, |live, exports| {
+        let kind = || format!("evaluate {}", kind(&request));
+        let evaluated = self.read(call, kind, |live, exports| {
             let params = (&caller, &request);
             let (answer,) = live.call::<_, (Answer<Evaluated>,)>(&exports.evaluate, params)?;
             Ok(answer)
@@ -94,7 +99,8 @@ impl Module {
             return Err(Failure::new(1109, "42S02", format!("Unknown table '{relation}'")).into());
         };
         let constraints = Constraint::pack(constraints);
-        let page = self.read(call, |live, exports| {
+        let kind = || format!("scan {relation}");
+        let page = self.read(call, kind, |live, exports| {
             let params = (relation, &constraints[..], cursor);
             let (answer,) = live.call::<_, (Answer<RelationPage>,)>(&exports.scan, params)?;
             Ok(answer)
@@ -108,19 +114,25 @@ impl Module {
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
     pub fn check(&self, call: ReadCall, cursor: Option<&[u8]>) -> Result<Page<Finding>, ReadError> {
-        let page = self.read(call, |live, exports| {
-            let (answer,) = live.call::<_, (Answer<CheckPage>,)>(&exports.check, (cursor,))?;
-            Ok(answer)
-        })?;
+        let page = self.read(
+            call,
+            || "check".to_owned(),
+            |live, exports| {
+                let (answer,) = live.call::<_, (Answer<CheckPage>,)>(&exports.check, (cursor,))?;
+                Ok(answer)
+            },
+        )?;
         Ok((Finding::unpack(&page.findings).map_err(unreadable)?, page.next))
     }
 
     fn read<T>(
         &self,
         call: ReadCall,
+        kind: impl FnOnce() -> String,
         run: impl FnOnce(&mut Live, &Exports) -> wasmtime::Result<Answer<T>>,
     ) -> Result<T, ReadError> {
         let ReadCall { view, prefix, facts, deadline } = call;
+        let lsn = facts.lsn.0;
         let compiled = self.compiled()?;
         let _slot = compiled.slots.take(deadline).ok_or(ReadError::Deadline)?;
         let idle = compiled.idle.lock().pop();
@@ -143,7 +155,14 @@ impl Module {
                 answer.map_err(|refusal| ReadError::Failure(refusal.into()))
             }
             Err(error) => Err(match Ending::from(error) {
-                Ending::Rejected(_, why) => ReadError::Trap(why),
+                Ending::Rejected(_, why) => {
+                    let (module, kind) = (&self.name, kind());
+                    tracing::warn!(
+                        %module, lsn, kind, within = why.within(),
+                        "a read-only call was ended: {}", why.reason
+                    );
+                    ReadError::Trap(why.reason)
+                }
                 Ending::Deadline => ReadError::Deadline,
                 Ending::Fault(fault) => ReadError::Fault(fault),
             }),
@@ -159,6 +178,19 @@ impl Compiled {
         if idle.len() < IDLE_MAX && live.calls < CALLS_MAX {
             idle.push(live);
         }
+    }
+}
+
+/// What kind of statement a request is: its first words, which hold no values.
+fn kind(request: &Request) -> String {
+    match request {
+        Request::Text(text) => {
+            let words = text.split_whitespace().take(KIND_WORDS);
+            let words =
+                words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+            words.collect::<Vec<_>>().join(" ").chars().take(KIND_CHARS_MAX).collect()
+        }
+        Request::Bytes(bytes) => format!("{} bytes", bytes.len()),
     }
 }
 

@@ -2,4 +2,5 @@
 
 mod apply;
 mod load;
+mod mutation;
 mod read;

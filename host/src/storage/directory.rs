@@ -16,6 +16,7 @@
 //! A directory that is not ours is left exactly as it was found. `format` and `identity` are lines
 //! of `key=value` with a checksum in the last one, replaced by writing a new file and renaming it.
 
+mod held;
 mod lines;
 mod lock;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use crate::types::{ClusterId, FrontendKind, Generation, NodeId};
 
 use super::{Trouble, sync_directory};
+pub use held::HeldDirectory;
 pub(super) use lines::Lines;
 pub use lock::PidFile;
 

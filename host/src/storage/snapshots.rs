@@ -29,7 +29,7 @@ mod memory;
 #[cfg(test)]
 mod tests;
 
-pub use directory::DirectorySnapshots;
+pub use directory::{DirectorySnapshots, Stored, stored, unfold};
 pub use error::SnapshotError;
 pub use manifest::{FILES_MAX, Manifest, SnapshotFile, StateMark};
 pub use memory::MemorySnapshots;

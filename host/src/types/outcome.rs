@@ -1,5 +1,7 @@
 //! How a command ended. Outcomes are replicated: stored for deduplication and hashed.
 
+use std::fmt;
+
 use bytes::Bytes;
 use quorate_wire::{DecodeError, Failure, Reader, Writer};
 
@@ -45,6 +47,19 @@ impl Rejection {
         Self::Malformed,
     ];
 
+    /// Its name, for people and tools.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::OutOfFuel => "out-of-fuel",
+            Self::Limit => "limit",
+            Self::ModuleChanged => "module-changed",
+            Self::NoModule => "no-module",
+            Self::Stale => "stale",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// What the client is told.
     pub fn failure(self) -> Failure {
         let (code, message) = match self {
@@ -61,6 +76,19 @@ impl Rejection {
             Self::Malformed => (1105, "the command could not be read"),
         };
         Failure::new(code, "HY000", message)
+    }
+}
+
+/// The code, and why it was refused: for people. Without the reply.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied(_) => f.write_str("applied"),
+            Self::Refused(Failure { code, sqlstate, message }) => {
+                write!(f, "refused with {code} ({sqlstate}): {message}")
+            }
+            Self::Rejected(rejection) => write!(f, "rejected: {}", rejection.name()),
+        }
     }
 }
 

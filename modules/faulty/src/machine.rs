@@ -90,6 +90,8 @@ impl Machine for Faulty {
         let low = cursor.unwrap_or_default();
         let page = store.scan(low, &prefix_end(b""), false, 1);
         for (key, mut value) in page.pairs {
+            let own = [b"migrate@", &key[..]].concat();
+            run_stored(&String::from_utf8_lossy(&own), None, store)?;
             if SCHEMA == 2 {
                 value.push(MARK);
             } else if value.last() == Some(&MARK) {
@@ -97,7 +99,8 @@ impl Machine for Faulty {
             }
             store.put(&key, &value);
         }
-        Ok(page.next)
+        let endless = store.get(b"migrate-endless").map(|_| low.to_vec());
+        Ok(endless.or(page.next))
     }
 
     fn check(store: &dyn ReadStore, _: Option<&[u8]>) -> Result<CheckPage, Failure> {
@@ -107,7 +110,8 @@ impl Machine for Faulty {
             key: b"wrong".to_vec(),
             note: String::from_utf8_lossy(&note).into_owned(),
         });
-        Ok(CheckPage { findings: wrong.into_iter().collect(), next: None })
+        let next = store.get(b"check-endless").map(|_| Vec::new());
+        Ok(CheckPage { findings: wrong.into_iter().collect(), next })
     }
 }
 

@@ -20,6 +20,11 @@ pub enum Step {
     Allocate,
     Recurse,
     Oversize,
+    Floats(String),
+    Hash(String),
+    Reply(u32),
+    Fill(u32),
+    Deep(u32),
 }
 
 codec!(enum Step {
@@ -36,6 +41,11 @@ codec!(enum Step {
     10 = Allocate,
     11 = Recurse,
     12 = Oversize,
+    13 = Floats(key),
+    14 = Hash(key),
+    15 = Reply(bytes),
+    16 = Fill(values),
+    17 = Deep(levels),
 });
 
 /// Reads a script.
@@ -65,6 +75,11 @@ fn step(text: &str) -> Result<Step, Failure> {
         ("ALLOCATE", None, None) => Some(Step::Allocate),
         ("RECURSE", None, None) => Some(Step::Recurse),
         ("OVERSIZE", None, None) => Some(Step::Oversize),
+        ("FLOATS", Some(key), None) => Some(Step::Floats(key.into())),
+        ("HASH", Some(key), None) => Some(Step::Hash(key.into())),
+        ("REPLY", Some(n), None) => n.parse().ok().map(Step::Reply),
+        ("FILL", Some(n), None) => n.parse().ok().map(Step::Fill),
+        ("DEEP", Some(n), None) => n.parse().ok().map(Step::Deep),
         _ => None,
     };
     step.ok_or_else(|| Failure::new(1064, "42000", format!("'{text}' is no step of a script")))
@@ -116,6 +131,17 @@ fn run_step(
         Step::Allocate => fault::allocate_forever(),
         Step::Recurse => return Ok(Reply::affected(fault::recurse_forever(0))),
         Step::Oversize => fault::write_oversize(store),
+        Step::Floats(key) => store.put(key.as_bytes(), &fault::floats()),
+        Step::Hash(key) => store.put(key.as_bytes(), &fault::hash().to_le_bytes()),
+        Step::Reply(bytes) => {
+            let value = Value::Bytes(vec![b'r'; *bytes as usize]);
+            return Ok(Reply::rows(
+                vec![Column::new("value", ColumnType::Bytes)],
+                vec![vec![value]],
+            ));
+        }
+        Step::Fill(values) => fault::fill(store, *values),
+        Step::Deep(levels) => return Ok(Reply::affected(fault::recurse(u64::from(*levels)))),
     }
     Ok(Reply::done())
 }

@@ -58,7 +58,7 @@ pub fn run(dir: &Path, activations: usize, progress: Progress<'_>) -> Result<Vec
     while done < activations {
         let count = BATCH.min(activations - done);
         let statement = |number: usize| {
-            let version = if number % 2 == 0 { "1.0.1" } else { "1.0.0" };
+            let version = if number.is_multiple_of(2) { "1.0.1" } else { "1.0.0" };
             format!("ACTIVATE MODULE 'kv@{version}';")
         };
         let statements: String = (done..done + count).map(statement).collect();

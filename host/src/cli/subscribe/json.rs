@@ -66,7 +66,8 @@ fn time(us: u64) -> String {
     format!("{seconds}.{:06}Z", us % MICROSECONDS)
 }
 
-fn bytes(bytes: &[u8]) -> Value {
+/// Bytes: base64, and the text if that is what they are.
+pub fn bytes(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => json!({ "text": text, "base64": base64(bytes) }),
         Err(_) => json!({ "base64": base64(bytes) }),

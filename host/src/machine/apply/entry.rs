@@ -6,6 +6,7 @@ use bytes::Bytes;
 use quorate_wire::DecodeError;
 
 use super::Run;
+use super::explain::Explaining;
 use super::host::Host;
 use crate::machine::changes::{self, Recorder};
 use crate::machine::keys;
@@ -54,6 +55,9 @@ impl Run<'_> {
             }
         };
         let digest = trail.finish(self.overlay.top());
+        if let Some(explaining) = &mut self.explaining {
+            explaining.wrote(self.overlay.top());
+        }
         self.overlay.commit();
 
         self.position = Position { log_id: Some(entry.log_id), digest, ..self.position };
@@ -90,14 +94,18 @@ impl Run<'_> {
             Err(_) => return Ok(Vec::new()),
         };
         self.position.clock_us = self.position.clock_us.max(header.time_us);
+        let time_us = self.position.clock_us;
+        self.explaining.iter_mut().for_each(|explaining| explaining.at(time_us));
         if let Some(recorder) = recorder {
             recorder.at(self.position.clock_us);
         }
         let mut guest = None;
         let mut outcomes = Vec::with_capacity(commands.len());
         for (index, packed) in (0u32..).zip(&commands) {
+            self.begin_explaining();
             let (at, outcome, events) =
                 self.command(log_id, &header, index, packed, &mut guest, recorder)?;
+            self.explain(index, packed, at, &outcome, &events);
             trail.command(at, &outcome, &events);
             outcomes.push((at, outcome));
         }
@@ -155,6 +163,7 @@ impl Run<'_> {
                     modules: &self.machine.shared.modules,
                     facts: &facts,
                     leader: log_id.leader_id.node_id,
+                    witness: self.explaining.as_ref().map(Explaining::witness),
                 };
                 let outcome = host.run(command)?;
                 if let Some((told, recorder)) = recording {
@@ -184,10 +193,11 @@ impl Run<'_> {
         if active.digest != digest {
             return rejected(Rejection::ModuleChanged);
         }
+        let witness = self.explaining.as_ref().map(Explaining::witness);
         let run = guest.get_or_insert_with(|| {
             let description = active.module.description();
             let space = keys::space(&description.name);
-            EntryRun::new(&active.module, description.limits, space)
+            EntryRun::new(&active.module, description.limits, space).seen_by(witness)
         });
         let Some(recorder) = recorder else { return run.apply(&mut self.overlay, facts, payload) };
         // One more savepoint, so that what the command wrote can be told from what came before.

@@ -6,7 +6,7 @@ use quorate_wire::{Failure, Reply};
 
 use crate::machine::modules::Modules;
 use crate::machine::registry::Registry;
-use crate::runtime::{Facts, Fault, Overlay};
+use crate::runtime::{Facts, Fault, Overlay, Witness};
 use crate::types::{HostCommand, NodeId, Outcome, ViewError};
 
 /// The tables, where their rows are written, and the facts of the command.
@@ -17,6 +17,8 @@ pub struct Host<'a> {
     pub facts: &'a Facts,
     /// Whoever led when the command was appended.
     pub leader: NodeId,
+    /// Sees what modules do, if anybody does.
+    pub witness: Option<Witness>,
 }
 
 /// Why a command did not take place.

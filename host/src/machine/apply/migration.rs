@@ -85,7 +85,8 @@ impl Host<'_> {
         }
         let description = active.module.description();
         let space = keys::space(&description.name);
-        let mut run = EntryRun::new(&active.module, description.limits, space);
+        let run = EntryRun::new(&active.module, description.limits, space);
+        let mut run = run.seen_by(self.witness.clone());
         let from = migration.from;
         let facts = Facts { schema: from, ..self.facts.clone() };
         let taken = run.migrate(self.overlay, facts, from, migration.cursor.as_deref())?;
@@ -135,7 +136,8 @@ impl Host<'_> {
     fn migrate(&mut self, module: &Arc<Module>, from: u32) -> Result<(), Halt> {
         let description = module.description();
         let space = keys::space(&description.name);
-        let mut run = EntryRun::new(module, description.limits, space);
+        let run = EntryRun::new(module, description.limits, space);
+        let mut run = run.seen_by(self.witness.clone());
         let facts = Facts { schema: from, ..self.facts.clone() };
         let mut cursor: Option<Vec<u8>> = None;
         for _ in 0..MIGRATION_STEPS_MAX {

@@ -11,7 +11,7 @@ const RESTARTS_MAX: usize = 3;
 
 /// What one command of a random log does.
 #[derive(Debug, Clone)]
-enum Step {
+pub enum Step {
     /// What the module written by hand does at a letter.
     Module(&'static str, u8),
     /// Sends again what was sent this many commands ago.
@@ -24,7 +24,7 @@ enum Step {
 }
 
 /// Puts, deletes one or many, counts in memory, emits, tells LSN and seed, refuses, traps.
-const LETTERS: &[&str] =
+pub const LETTERS: &[&str] =
     &["pa", "pb", "pc", "da", "db", "Dac", "n", "ee", "c", "a", "f", "t", "Pa", "F"];
 
 fn step() -> impl Strategy<Value = Step> {
@@ -49,7 +49,8 @@ fn cuts() -> impl Strategy<Value = Vec<(usize, Option<usize>)>> {
     prop::collection::vec((1..6usize, prop::option::weighted(0.2, 0..4usize)), 1..64)
 }
 
-fn log_of(guest: &Guest, steps: Vec<Vec<(bool, Step)>>) -> Log {
+/// A log in which `guest` is active and these commands are run.
+pub fn log_of(guest: &Guest, steps: Vec<Vec<(bool, Step)>>) -> Log {
     let mut installer = Client::new(1);
     let mut clients = [Client::new(2), Client::new(3)];
     let mut log = started(guest, &mut installer);
@@ -148,9 +149,8 @@ proptest! {
     }
 }
 
-#[test]
-fn both_kinds_of_storage_come_to_the_same_state() {
-    let runtime = runtime();
+/// Forty entries with commands of all kinds, always the same.
+pub fn fixed_steps() -> Vec<Vec<(bool, Step)>> {
     let step = |number: u8| {
         (
             number.is_multiple_of(3),
@@ -161,8 +161,13 @@ fn both_kinds_of_storage_come_to_the_same_state() {
             },
         )
     };
-    let steps = (0..40u8).map(|entry| (0..entry % 7).map(|at| step(entry * 5 + at)).collect());
-    let log = log_of(&Guest::first(), steps.collect());
+    (0..40u8).map(|entry| (0..entry % 7).map(|at| step(entry * 5 + at)).collect()).collect()
+}
+
+#[test]
+fn both_kinds_of_storage_come_to_the_same_state() {
+    let runtime = runtime();
+    let log = log_of(&Guest::first(), fixed_steps());
     let cuts = [(3, None), (1, Some(0)), (5, None)];
     let [memory, rocks] = Disk::kinds().map(|disk| {
         let (node, outcomes) = apply_cut(&disk, &runtime, &log, &cuts);

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::machine::{Applier, Machine};
-use crate::runtime::{Fault, Runtime, RuntimeOptions};
+use crate::runtime::{Codegen, Fault, Runtime, RuntimeOptions};
 use crate::storage::state::{
     MemoryState, RocksState, RocksStateOptions, StateError, StateStore, Writes,
 };
@@ -83,6 +83,13 @@ impl Node {
         assert!(done);
         pairs
     }
+}
+
+/// Every way in which modules can be run.
+pub const CODEGENS: [Codegen; 3] = [Codegen::Native, Codegen::Unoptimised, Codegen::Interpreted];
+
+pub fn runtime_of(codegen: Codegen) -> Runtime {
+    Runtime::with_codegen(RuntimeOptions { read_slots: 2 }, codegen).unwrap()
 }
 
 pub fn runtime() -> Runtime {
@@ -352,4 +359,12 @@ impl View for FailingView {
 /// A log that is never durable.
 pub fn not_durable(_: &LogId) -> Result<(), Fault> {
     Err(Fault("the log is not durable".into()))
+}
+
+/// The state in a checkpoint.
+pub fn restore(place: &Path, is_memory: bool) -> Arc<dyn StateStore> {
+    if is_memory {
+        return Arc::new(MemoryState::open_checkpoint(place).unwrap());
+    }
+    Arc::new(RocksState::open(place, RocksStateOptions { block_cache_bytes: 1 << 20 }).unwrap())
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_wire::{Body, Failure, Limits, Reply, unpack_values};
 
-use crate::runtime::testing::{BrokenView, MapView, PREFIX, description, facts, module};
-use crate::runtime::{EntryRun, Event, Facts, Fault, Overlay};
+use crate::runtime::testing::{BrokenView, MapView, PREFIX, description, facts, guest, module};
+use crate::runtime::{Codegen, EntryRun, Event, Facts, Fault, Overlay, Runtime, RuntimeOptions};
 use crate::types::{Outcome, Rejection, View};
 
 struct Entry {
@@ -114,6 +114,21 @@ fn memory_and_stack_end_where_the_limits_say() {
     assert_eq!(Entry::new().apply("r"), ABORTED);
     let limits = Limits { memory_bytes: 1 << 20, ..description().limits };
     assert_eq!(Entry::limited(MapView::default(), limits).apply("pav"), LIMIT);
+}
+
+#[test]
+fn a_table_ends_at_the_same_length_on_every_engine() {
+    for codegen in [Codegen::Native, Codegen::Unoptimised, Codegen::Interpreted] {
+        let runtime = Runtime::with_codegen(RuntimeOptions { read_slots: 1 }, codegen).unwrap();
+        let module = runtime.load(&guest()).unwrap();
+        let run = EntryRun::new(&module, description().limits, PREFIX.into());
+        let mut entry = Entry { run, overlay: Overlay::new(Arc::new(MapView::default())) };
+        entry.body("Ta");
+        // A thousand at a time on top of the first: the limit is 20,000.
+        assert_eq!(entry.written(), [put("a", 19)], "{codegen:?}");
+        // The next entry begins with a fresh one, and a legal depth is one on every engine.
+        entry.body("R\x02");
+    }
 }
 
 #[test]

@@ -70,6 +70,8 @@
     (import "host" "emit" (func $emit (param i32 i32 i32 i32 i32 i32)))
     (import "host" "line" (func $line (param i32 i32 i32)))
 
+    (table $grown 1 funcref)
+
     ;; What the last letter came to.
     (global $failed (mut i32) (i32.const 0))
     (global $is-command (mut i32) (i32.const 0))
@@ -96,6 +98,10 @@
       (call $raw (i32.const 3072) (i32.add (local.get $len) (i32.const 5))))
     (func $recurse (param $depth i32) (result i32)
       (i32.add (call $recurse (i32.add (local.get $depth) (i32.const 1))) (i32.const 1)))
+    (func $deep (param $depth i32) (result i32)
+      (if (result i32) (local.get $depth)
+        (then (i32.add (call $deep (i32.sub (local.get $depth) (i32.const 1))) (i32.const 1)))
+        (else (i32.const 0))))
     (func $endless (loop $again (br $again)))
     (func $is (param $letter i32) (param $ptr i32) (result i32)
       (i32.eq (local.get $letter) (i32.load8_u (local.get $ptr))))
@@ -117,6 +123,18 @@
         (loop $more
           (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
         (unreachable)))
+
+      ;; T: grows a table as long as it may, and puts its length in thousands as that of a value.
+      (if (call $is (i32.const 0x54) (local.get $ptr)) (then
+        (loop $more
+          (br_if $more (i32.ne
+            (table.grow $grown (ref.null func) (i32.const 1000)) (i32.const -1))))
+        (call $put (local.get $arg) (i32.const 1)
+          (i32.const 4096) (i32.div_u (table.size $grown) (i32.const 1000)))
+        (call $affected (i32.const 1))))
+      ;; R: goes as many thousand calls deep as the argument's byte says, and comes back.
+      (if (call $is (i32.const 0x52) (local.get $ptr)) (then
+        (drop (call $deep (i32.mul (i32.load8_u (local.get $arg)) (i32.const 1000))))))
 
       ;; p: puts a one-byte key. P: puts, then traps. F: puts and emits, then refuses.
       (if (call $is (i32.const 0x70) (local.get $ptr)) (then

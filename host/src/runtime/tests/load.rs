@@ -109,6 +109,46 @@ fn a_description_must_be_constant_readable_and_usable() {
     assert_says(&error, "does not start");
     let bytes = format!("(i32.const 1028) (i32.const {})", description().pack().len());
     assert_says(&changed(&bytes, "(i32.const 1028) (i32.const 7)"), "end in the middle");
+    assert_says(&changed(&bytes, "(i32.const 1028) (i32.const 4000000)"), "4000000 bytes are more");
+    // Out of memory, and a length that no memory has.
+    for length in ["0x3f0000", "-1"] {
+        let error = changed(&bytes, &format!("(i32.const 1028) (i32.const {length})"));
+        assert!(!matches!(error, LoadError::Fault(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_module_that_misbehaves_while_it_starts_is_refused() {
+    let main = "(core module $Main";
+    let starts = |body: &str| {
+        let core = format!(
+            "(core module $Early {body})\n  (core instance (instantiate $Early))\n  {main}"
+        );
+        changed(main, &core)
+    };
+    let endless = "(func $start (loop $again (br $again))) (start $start)";
+    assert!(matches!(starts(endless), LoadError::Invalid(_)));
+    let trap = "(func $start (unreachable)) (start $start)";
+    assert!(matches!(starts(trap), LoadError::Invalid(_)));
+    let recursion = "(func $start (call $start) (call $start)) (start $start)";
+    assert!(matches!(starts(recursion), LoadError::Invalid(_)));
+    let large = "(table 30000 funcref)";
+    assert!(matches!(starts(large), LoadError::Invalid(_)), "{}", starts(large));
+    let second = "(memory 1)";
+    assert!(matches!(starts(second), LoadError::Invalid(_)), "{}", starts(second));
+    let globals = "(global i64 (i64.const 1))".repeat(100_000);
+    assert!(matches!(starts(&globals), LoadError::Invalid(_)), "{}", starts(&globals));
+    let instances =
+        "(core module $E) ".to_owned() + &"(core instance (instantiate $E)) ".repeat(20);
+    let error = changed(main, &format!("{instances} {main}"));
+    assert!(matches!(error, LoadError::Invalid(_)), "{error}");
+    // Deeper than any compiler nests: refused, or it runs.
+    let deep = "(block ".repeat(20_000) + &")".repeat(20_000);
+    let nested = guest_with(&description(), |text| {
+        text.replacen(main, &format!("(core module $Deep (func {deep})) {main}"), 1)
+    });
+    let loaded = runtime().load(&nested);
+    assert!(!matches!(loaded, Err(LoadError::Fault(_))));
 }
 
 #[test]

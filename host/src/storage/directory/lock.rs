@@ -34,6 +34,28 @@ pub(super) fn take(file: &Path, what: &Path) -> Result<File, DirectoryError> {
     Ok(lock)
 }
 
+/// Keeps others from taking a lock, without writing to its file; beside others who do the same.
+/// Nobody can, where there is no file yet.
+pub(super) fn share(file: &Path, what: &Path) -> Result<Option<File>, DirectoryError> {
+    let unreadable = |source| DirectoryError::Unreadable { path: file.to_owned(), source };
+    let mut lock = match File::open(file) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Only for the message.
+            let _ = lock.read_to_string(&mut holder);
+            let holder = holder.trim().to_owned();
+            Err(DirectoryError::InUse { path: what.to_owned(), holder })
+        }
+        Err(TryLockError::Error(error)) => Err(unreadable(error)),
+    }
+}
+
 /// The process that holds a lock, if one does.
 ///
 /// # Errors

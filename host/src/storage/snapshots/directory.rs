@@ -189,6 +189,40 @@ fn copy(manifest: &Manifest, from: &Path, to: &Path) -> Result<(), SnapshotError
     sync_directory(to).map_err(|error| SnapshotError::from_io(to, &error))
 }
 
+/// Snapshots, the newest first.
+pub type Stored = Vec<Arc<dyn StoredSnapshot>>;
+
+/// The snapshots in a folder that no [`DirectorySnapshots`] has open, the newest first, and why
+/// others of them cannot be used by a state that has applied `applied`. Changes nothing.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn stored(
+    path: &Path,
+    applied: Option<&LogId>,
+) -> Result<(Stored, Vec<SnapshotError>), SnapshotError> {
+    let names = names(path).map_err(|error| SnapshotError::from_io(path, &error))?;
+    let (mut found, mut unusable) = (Stored::new(), Vec::new());
+    for name in names.iter().filter(|name| name.starts_with(SNAPSHOT)) {
+        match usable(&path.join(name), applied) {
+            Ok(files) => found.push(files),
+            Err(error) => unusable.push(error),
+        }
+    }
+    found.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.manifest().last));
+    Ok((found, unusable))
+}
+
+/// Makes a state of a snapshot, in a folder that does not exist.
+///
+/// # Errors
+/// When the disk fails.
+pub fn unfold(snapshot: &dyn StoredSnapshot, to: &Path) -> Result<(), SnapshotError> {
+    let from = snapshot.folder().ok_or(SnapshotError::Empty)?;
+    fs::create_dir_all(to).map_err(|error| SnapshotError::from_io(to, &error))?;
+    copy(snapshot.manifest(), from, to)
+}
+
 /// A snapshot's folder, if it can be used.
 fn usable(path: &Path, applied: Option<&LogId>) -> Result<Arc<Files>, SnapshotError> {
     let manifest = read_manifest(path)?;

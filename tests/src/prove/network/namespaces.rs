@@ -22,6 +22,8 @@ const PREFIX: &str = "quorate-prove-";
 /// First three parts of the frontends' addresses. The bridge has no address and the host no route
 /// to it, so it collides with nothing.
 const SUBNET: &str = "10.77.0";
+/// Of every frontend, each within its own namespace.
+const HTTP_PORT: u16 = 8030;
 
 /// The namespaces. Removed when dropped.
 pub struct Namespaces {
@@ -79,6 +81,7 @@ impl Namespaces {
         let name = self.name(at);
         frontend.run_through(&["ip", "netns", "exec", &name]);
         frontend.register_as(&address(at));
+        frontend.be_alone_on(&name, HTTP_PORT);
         // The address for its peers and loopback for its clients.
         frontend.configure("bind_address", "0.0.0.0");
         let (rpc, query) = frontend.bound();
