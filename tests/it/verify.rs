@@ -90,7 +90,10 @@ impl Prepared {
         }
         client.ok("FLOATS f");
         client.ok("HASH h");
-        client.ok("PUT traced 1; GET traced; EMIT t 1");
+        // One statement, which MySQL clients would take apart.
+        let mut whole = Command::new(binary());
+        whole.args(["sql", "--endpoints", &frontend.rpc(), "PUT traced 1; GET traced; EMIT t 1"]);
+        assert!(whole.status().expect("the program runs").success());
         let traced = applied(&frontend);
         client.ok("DELETE k3");
         let last = applied(&frontend);
@@ -267,6 +270,12 @@ fn a_log_that_does_not_reach_back_is_a_clear_error() {
     let first = format!("the first LSN that can be replayed is {next}");
     verify(&meta_dir, &["--from", "5"], 2, &["LSN 5 cannot be replayed", "begins at", &first]);
     verify(&meta_dir, &["--from", &next], 0, &["equal up to"]);
+    // A state that is its own snapshot, and nothing after it.
+    prepared.frontend.start();
+    prepared.frontend.wait_ready();
+    prepared.frontend.mariadb().ok("ALTER SYSTEM CREATE IMAGE");
+    assert!(prepared.frontend.stop().success());
+    verify(&meta_dir, &[], 0, &["base: the snapshot at LSN", "rows of the state", "equal up to"]);
     let without = prepared.spoilt("without");
     remove(&without.join("snapshots"));
     verify(&without, &[], 2, &["no snapshot before it can be used"]);
@@ -297,7 +306,7 @@ fn an_entry_is_shown_with_every_call_in_order() {
         rest = &rest[at..];
     }
     let brief = quorate("replay", &meta_dir, &["--lsn", &lsn]);
-    assert!(brief.out.contains("3 calls of the host") && !brief.out.contains("put(key"));
+    assert!(brief.out.contains("4 calls of the host") && !brief.out.contains("put(key"));
 
     let json = quorate("replay", &meta_dir, &["--lsn", &lsn, "--trace", "--json"]);
     let told: Value = serde_json::from_str(&json.out).expect("it is JSON");
@@ -306,8 +315,8 @@ fn an_entry_is_shown_with_every_call_in_order() {
     assert_eq!(command["outcome"]["code"], "applied");
     let imports = command["calls"][0]["imports"].as_array().expect("it is a list");
     let names: Vec<_> = imports.iter().map(|import| &import["name"]).collect();
-    assert_eq!(names, ["put", "get", "emit"]);
-    assert_eq!(imports[0]["asked"][0]["key"]["text"], "traced");
+    assert_eq!(names, ["current", "put", "get", "emit"]);
+    assert_eq!(imports[1]["asked"][0]["key"]["text"], "traced");
     let fuel = |value: &Value| value["fuel_at"].as_u64().expect("it is a number");
     assert!(fuel(&imports[0]) < fuel(&imports[1]) && fuel(&imports[1]) < fuel(&imports[2]));
     assert_eq!(told["digest"], told["digest_stored"]);

@@ -130,3 +130,56 @@ impl<'a> Rows<'a> {
         self.head = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::storage::state::{MemoryState, StateStore};
+
+    fn state(rows: impl Iterator<Item = (Vec<u8>, u8)>) -> Arc<dyn View> {
+        let state = MemoryState::new();
+        let rows = rows.map(|(key, value)| (Bytes::from(key), Some(Bytes::from(vec![value]))));
+        state.commit(rows.collect()).unwrap();
+        state.view()
+    }
+
+    /// More rows than a page has, on both sides of a frontend's own.
+    fn rows() -> impl Iterator<Item = (Vec<u8>, u8)> {
+        let areas = [4u8, 0x0c, 0x10];
+        let row =
+            |area: u8| (0..5000u32).map(move |n| ([&[area][..], &n.to_be_bytes()].concat(), 7));
+        areas.into_iter().flat_map(row)
+    }
+
+    #[test]
+    fn rows_that_are_missing_on_either_side_or_differ_are_found_and_a_frontends_own_are_not() {
+        let key = |area: u8, n: u32| [&[area][..], &n.to_be_bytes()].concat();
+        let one = state(rows().filter(|(found, _)| *found != key(4, 4999)));
+        let spoilt = rows().map(|(found, value)| {
+            let differs = found == key(0x10, 3) || found == key(0x0c, 8);
+            (found, if differs { 8 } else { value })
+        });
+        let other = state(spoilt.filter(|(found, _)| *found != key(4, 0)));
+        let compared = compare(&*one, &*other, |_| {}).unwrap();
+        assert_eq!((compared.equal, compared.different), (9_997, 3));
+        let value = |value: u8| Some(Bytes::from(vec![value]));
+        let difference = |key: Vec<u8>, one, other| Difference { key: key.into(), one, other };
+        let expected = [
+            difference(key(4, 0), value(7), None),
+            difference(key(4, 4999), None, value(7)),
+            difference(key(0x10, 3), value(7), value(8)),
+        ];
+        assert_eq!(compared.first, expected);
+        let same = compare(&*one, &*one, |_| {}).unwrap();
+        assert_eq!((same.equal, same.different), (9_999, 0));
+    }
+
+    #[test]
+    fn no_more_differences_are_told_than_a_person_reads() {
+        let compared = compare(&*state(rows()), &*state(std::iter::empty()), |_| {}).unwrap();
+        assert_eq!((compared.different, compared.first.len()), (10_000, DIFFERENCES_MAX));
+    }
+}

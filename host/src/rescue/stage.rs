@@ -1,7 +1,7 @@
 //! A copy of a data directory, and a state beside it to which its log can be applied again.
 //!
-//! The state that is replayed begins as the newest snapshot that can be used, or empty where the log
-//! goes back to its first entry. What the frontend had come to is in the copy, to compare with.
+//! The state that is replayed begins as the newest snapshot that can be used, or empty where the
+//! log goes back to its first entry. What the frontend had come to is in the copy, to compare with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,12 +143,19 @@ impl Stage {
             });
         }
         let applied = stored.log_id.ok_or(RescueError::Nothing)?;
-        let before = before.unwrap_or(applied.index);
-        let (found, mut damaged) = usable(&directory, &applied)?;
+        let (found, damaged) = usable(&directory, &applied)?;
         let place = place.join("replayed");
-        let base = lay(&log, &found, before, &place, &mut damaged)?;
+        let lay = |before| lay(&log, &found, before, &place, damaged.clone());
+        let (base, damaged) = match before {
+            Some(before) => lay(before)?,
+            // Of a state that is its own newest snapshot, at least the rows can be compared.
+            None => lay(applied.index).or_else(|_| lay(applied.index + 1))?,
+        };
         let replayed = Arc::new(RocksState::open(&place, rocks)?);
         let (codegen, stop) = (options.codegen, Arc::clone(&options.stop));
+        // Of what people know, not of the copy.
+        let (from, to) = (copy.display().to_string(), options.meta_dir.display().to_string());
+        let damaged = damaged.iter().map(|text| text.replace(&from, &to)).collect();
         Ok(Self {
             log,
             stored,
@@ -245,14 +252,14 @@ fn usable(directory: &DataDirectory, applied: &LogId) -> Result<(Found, Vec<Stri
     Ok((found, unusable.iter().map(ToString::to_string).collect()))
 }
 
-/// Puts the newest base before `before` in its place.
+/// Puts the newest base before `before` in its place, and tells what is damaged.
 fn lay(
     log: &Log,
     found: &Found,
     before: u64,
     place: &Path,
-    damaged: &mut Vec<String>,
-) -> Result<Base, RescueError> {
+    mut damaged: Vec<String>,
+) -> Result<(Base, Vec<String>), RescueError> {
     let first = log.positions().purged.map_or(0, |purged| purged.index + 1);
     let mut earliest = (first == 0).then_some(0);
     for snapshot in found {
@@ -267,12 +274,12 @@ fn lay(
         }
         if next <= before {
             unfold(&**snapshot, place)?;
-            return Ok(Base::Snapshot(manifest.last, manifest.digest));
+            return Ok((Base::Snapshot(manifest.last, manifest.digest), damaged));
         }
         earliest = Some(earliest.map_or(next, |known| known.min(next)));
     }
     match earliest {
-        Some(0) => Ok(Base::Empty),
+        Some(0) => Ok((Base::Empty, damaged)),
         earliest => Err(RescueError::NotReached {
             wanted: Lsn(before),
             first: Lsn(first),

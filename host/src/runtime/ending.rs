@@ -115,16 +115,39 @@ impl std::fmt::Display for Why {
     }
 }
 
-/// The names of a backtrace. The engine spells them as their author did only where it prints a
-/// whole backtrace, a line for each: address, module and, after `!`, the function.
+/// The names of a backtrace, those that follow themselves once. The engine spells them as their
+/// author did only where it prints a whole backtrace, a line for each: address, module and, after
+/// `!`, the function.
 fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
     let text = backtrace.to_string();
-    let frames = text.lines().filter_map(|line| line.split_once(" - ")).map(|(_, rest)| {
-        let name = rest.split_once('!').map_or(rest, |(_, function)| function).trim();
+    let frames = text.lines().filter_map(|line| line.split_once(" - "));
+    let names = frames.map(|(_, rest)| rest.split_once('!').map_or(rest, |(_, name)| name));
+    let mut told: Vec<(String, u32)> = Vec::new();
+    for mut name in names.map(without_hashes) {
         // A generic name can be longer than what it tells.
-        name[..name.floor_char_boundary(FUNCTION_BYTES_MAX)].to_owned()
-    });
-    frames.take(FUNCTIONS_MAX).collect()
+        name.truncate(name.floor_char_boundary(FUNCTION_BYTES_MAX));
+        match told.last_mut() {
+            Some((last, times)) if *last == name => *times += 1,
+            _ => told.push((name, 1)),
+        }
+    }
+    let name = |(name, times)| if times == 1 { name } else { format!("{name} ({times} times)") };
+    told.into_iter().take(FUNCTIONS_MAX).map(name).collect()
+}
+
+/// A name of Rust without the hashes that a compiler puts behind it, or behind a crate.
+fn without_hashes(name: &str) -> String {
+    const DIGITS: usize = 16;
+    let is_hash = |hash: &str| hash.len() == DIGITS && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let name = name.trim();
+    let plain = name.rsplit_once("::h").filter(|(_, hash)| is_hash(hash));
+    let mut name = plain.map_or(name, |(plain, _)| plain).to_owned();
+    while let Some(at) = name.find('[')
+        && name[at + 1..].split_once(']').is_some_and(|(hash, _)| is_hash(hash))
+    {
+        name.replace_range(at..=at + 1 + DIGITS, "");
+    }
+    name
 }
 
 /// How a call ended that gave no result.
@@ -225,6 +248,16 @@ mod tests {
         let halt = Halt::from(ViewError("disk".into()));
         let error = wasmtime::Error::from(halt).context("while calling").context("apply");
         assert_eq!(Ending::from(error), Ending::Fault(Fault("read the state: disk".into())));
+    }
+
+    #[test]
+    fn a_name_is_told_without_its_hashes() {
+        assert_eq!(without_hashes("a::b::h0123456789abcdef "), "a::b");
+        assert_eq!(
+            without_hashes("std[0123456789abcdef]::a::<core[0123456789abcdef]::b>"),
+            "std::a::<core::b>"
+        );
+        assert_eq!(without_hashes("a::hash::<[u8]>"), "a::hash::<[u8]>");
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn each_hostile_command_ends_alike_everywhere_and_its_neighbours_run() {
     }
     // Enough writes for several commands, too many for an entry: which is over is the same.
     let fill = machines.command("FILL 60");
-    let outcomes = machines.run(vec![fill; 6]);
+    let outcomes = machines.run(vec![fill; 5]);
     let over = outcomes.iter().position(|o| *o == Outcome::Rejected(Rejection::Limit));
     assert_eq!(over, Some(4), "{outcomes:?}");
     machines.assert_same_rows();
