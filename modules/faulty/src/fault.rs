@@ -44,6 +44,7 @@ pub(crate) fn recurse(levels: u64) -> u64 {
 }
 
 /// The bits of results that processors may choose: of NaNs above all.
+#[allow(clippy::eq_op, reason = "what comes of a number and itself is what is asked")]
 pub(crate) fn floats() -> Vec<u8> {
     let wide = black_box([0.0f64, -1.0, f64::INFINITY, f64::from_bits(0xfff4_dead_beef_0001), 0.1]);
     let [zero, minus, infinite, odd, tenth] = wide;
