@@ -77,6 +77,10 @@ pub enum Defect {
     NoQuorumProbe,
     /// An entry that was discarded counts as never appended.
     DiscardedIsRefused,
+    /// A feed has what is in the log, committed or not.
+    FeedUncommitted,
+    /// A feed goes on behind what was purged, without a snapshot.
+    FeedSkipsPurged,
 }
 
 impl NodeOptions {
@@ -177,7 +181,10 @@ impl Node {
         match defect {
             Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
             Some(Defect::NoQuorumProbe) => config.quorum_loss_probe_interval = None,
-            Some(Defect::DiscardedIsRefused) | None => {}
+            Some(
+                Defect::DiscardedIsRefused | Defect::FeedUncommitted | Defect::FeedSkipsPurged,
+            )
+            | None => {}
         }
         let config = Arc::new(config);
         let raft = Raft::new(id, config, network, log, state_machine).await?;
@@ -201,7 +208,8 @@ impl Node {
         let upstream = tokio::sync::watch::Sender::new(None);
         let distance = Distance::new(raft.clone(), heard.clone(), upstream.subscribe());
         let feeds =
-            Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance.clone());
+            Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance.clone())
+                .with(defect);
         let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
         let watch = watch::Watch {
             raft: raft.clone(),
