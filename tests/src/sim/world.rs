@@ -294,6 +294,12 @@ impl World {
 
     /// Ends the frontend of a host. It starts again after a while.
     pub(super) fn crash(&mut self, at: usize, why: &str, at_once: bool) {
+        if self.hosts[at].process.is_none() {
+            return;
+        }
+        if self.plan.observers > 0 && self.is_upstream(at) {
+            self.context.count("upstreams that ended");
+        }
         let host = &mut self.hosts[at];
         let Some(process) = host.process.take() else { return };
         self.context.say(&format!("host {at} ends: {why}"));
