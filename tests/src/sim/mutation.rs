@@ -41,6 +41,6 @@ pub enum Mutation {
 impl Mutation {
     /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        !matches!(self, Self::DiscardedIsRefused | Self::EmptyVoter | Self::StaleMembership)
+        !matches!(self, Self::DiscardedIsRefused | Self::StaleMembership | Self::TokenIgnored)
     }
 }
