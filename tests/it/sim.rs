@@ -25,8 +25,8 @@ fn a_defect_put_in_on_purpose_is_found() {
 
 #[test]
 fn a_seed_is_one_history() {
-    // The second one runs the module as WebAssembly.
-    for seed in ["7", "32"] {
+    // The second one runs the module as WebAssembly, the third one has observers.
+    for seed in ["7", "32", "1000008"] {
         let (first, second) = (sim(&["--seed", seed]), sim(&["--seed", seed]));
         assert!(first.status.success(), "{}", text(&first));
         assert_eq!(text(&first), text(&second), "seed {seed} had two histories");
@@ -37,7 +37,8 @@ fn a_seed_is_one_history() {
 fn seeds_that_once_failed_hold() {
     // Each found something, in the system or in the simulation of its surroundings.
     for seed in [
-        "13", "15", "19", "21", "31", "61", "71", "87", "88", "138", "139", "147", "10613", "11441",
+        "13", "15", "19", "21", "31", "61", "71", "87", "88", "138", "139", "147", "1052", "1058",
+        "10613", "11441", "1000008",
     ] {
         let output = sim(&["--seed", seed]);
         assert!(output.status.success(), "seed {seed}:\n{}", text(&output));
@@ -47,5 +48,18 @@ fn seeds_that_once_failed_hold() {
 #[test]
 fn all_invariants_hold_over_many_seeds() {
     let output = sim(&["--from", "1000", "--seeds", "60"]);
-    assert!(output.status.success(), "{}", text(&output));
+    let report = text(&output);
+    assert!(output.status.success(), "{report}");
+    // What the invariants are about must have happened.
+    for what in [
+        "dropped frontends that learnt it and ended",
+        "disks found empty",
+        "feeds asked for",
+        "upstreams that ended",
+        "feeds from another observer",
+        "feeds that went on behind a snapshot",
+        "leaders that hand over to nobody",
+    ] {
+        assert!(report.contains(what), "it never came to {what}:\n{report}");
+    }
 }

@@ -15,6 +15,7 @@
 
 mod changes;
 mod clients;
+mod company;
 mod context;
 mod dice;
 mod disk;

@@ -19,7 +19,7 @@ use super::status::STATUS_TIMEOUT;
 use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{Standing, StatusRequest};
 use crate::storage::Identity;
-use crate::types::{ClusterId, Generation, NodeId};
+use crate::types::{ClusterId, FrontendKind, Generation, NodeId};
 
 /// The metadata key of an answering frontend's identity, when a call was for another one.
 const IDENTITY_KEY: &str = "quorate-identity";
@@ -94,8 +94,10 @@ impl Cluster {
         let view = self.machine().view();
         if node == NodeId(0) || view.cluster().is_none() || node > view.newest_node() {
             Standing::Unknown
-        } else if view.frontend(node).is_some() {
-            Standing::Registered
+        } else if let Some(frontend) = view.frontend(node) {
+            let observes = frontend.kind == FrontendKind::Observer
+                && view.membership().membership().get_node(&node).is_none();
+            if observes { Standing::Observing } else { Standing::Registered }
         } else if view.membership().membership().voter_ids().any(|voter| voter == node) {
             Standing::Leaving
         } else {
@@ -113,6 +115,10 @@ impl Cluster {
             let own = self.standing_of(self.identity().node);
             let votes = self.node().status().voters.contains(&self.identity().node);
             let mut expulsion = (own == Standing::Dropped && !votes).then(|| self.dropped());
+            let called = self.node().leader_called().is_some_and(|age| age < LEADER_SILENT);
+            if called || (own == Standing::Observing && !votes) {
+                self.node().stand_aside(false);
+            }
             if self.hears_leader() {
                 pause = LEADER_SILENT;
                 ask_at = Instant::now() + pause;
@@ -146,11 +152,12 @@ impl Cluster {
         let identity = *self.identity();
         let contacts = self.contacts(helpers);
         let peers = contacts.iter().filter(|(node, _)| node.is_some()).count();
-        let calls = contacts.into_iter().map(|(node, channel)| async move {
+        let calls = contacts.into_iter().map(|(_, channel)| async move {
             let request = StatusRequest {
                 cluster: identity.cluster.0,
                 generation: identity.generation.0,
-                target: node.map_or(0, |node| node.0),
+                // Whoever is there now: all that this frontend knew may have been replaced.
+                target: 0,
                 sender: identity.node.0,
                 digest_lsn: 0,
             };
@@ -162,6 +169,11 @@ impl Cluster {
             }
         });
         let said = join_all(calls).await;
+        // It became an observer while it was down: no leader calls it, and its own state, which
+        // says otherwise, does not change until it takes the log from somebody.
+        if said.contains(&Said::Standing(Standing::Observing)) {
+            self.node().stand_aside(true);
+        }
         let address = || self.inner.frontend.address();
         match verdict(&identity, peers, &said)? {
             Verdict::Dropped => Some(self.dropped()),
@@ -246,7 +258,6 @@ fn stranger(status: &Status) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::FrontendKind;
 
     const OWN: Identity = Identity {
         cluster: ClusterId(7),
@@ -279,7 +290,9 @@ mod tests {
         let dropped = Said::Standing(Standing::Dropped);
         assert_eq!(decide(2, &[Said::Nothing, dropped]), "dropped");
         assert_eq!(decide(2, &[REGISTERED, dropped]), "dropped");
-        for standing in [Standing::Unknown, Standing::Registered, Standing::Leaving] {
+        for standing in
+            [Standing::Unknown, Standing::Registered, Standing::Observing, Standing::Leaving]
+        {
             assert_eq!(decide(2, &[Said::Nothing, Said::Standing(standing)]), "nothing");
         }
         assert_eq!(decide(0, &[]), "nothing");

@@ -69,10 +69,12 @@ impl Cluster {
     async fn until_subscribing(&self, wanted: bool) {
         let mut applied = self.machine().subscribe();
         let mut leadership = self.node().watch();
+        let mut aside = self.node().aside();
         while self.subscribes() != wanted {
             tokio::select! {
                 Ok(()) = applied.changed() => {}
                 Ok(()) = leadership.changed() => {}
+                Ok(()) = aside.changed() => {}
                 else => std::future::pending().await,
             }
             sleep(LOOK_INTERVAL).await;
@@ -94,8 +96,12 @@ impl Cluster {
         }
     }
 
-    /// An observer by the registry, or before there is one by what it was told, and no voter.
+    /// An observer by the registry, or before there is one by what it was told, and no voter; or
+    /// one by the registry of others, which this frontend has yet to receive.
     fn subscribes(&self) -> bool {
+        if *self.node().aside().borrow() {
+            return true;
+        }
         let own = self.identity().node;
         let registered = self.machine().view().frontend(own).map(|frontend| frontend.kind);
         registered.unwrap_or(self.identity().kind) == FrontendKind::Observer

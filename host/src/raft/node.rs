@@ -77,6 +77,10 @@ pub enum Defect {
     NoQuorumProbe,
     /// An entry that was discarded counts as never appended.
     DiscardedIsRefused,
+    /// A feed has what is in the log, committed or not.
+    FeedUncommitted,
+    /// A feed goes on behind what was purged, without a snapshot.
+    FeedSkipsPurged,
 }
 
 impl NodeOptions {
@@ -177,7 +181,10 @@ impl Node {
         match defect {
             Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
             Some(Defect::NoQuorumProbe) => config.quorum_loss_probe_interval = None,
-            Some(Defect::DiscardedIsRefused) | None => {}
+            Some(
+                Defect::DiscardedIsRefused | Defect::FeedUncommitted | Defect::FeedSkipsPurged,
+            )
+            | None => {}
         }
         let config = Arc::new(config);
         let raft = Raft::new(id, config, network, log, state_machine).await?;
@@ -201,8 +208,10 @@ impl Node {
         let upstream = tokio::sync::watch::Sender::new(None);
         let distance = Distance::new(raft.clone(), heard.clone(), upstream.subscribe());
         let feeds =
-            Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance.clone());
-        let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream };
+            Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance.clone())
+                .with(defect);
+        let aside = tokio::sync::watch::Sender::new(false);
+        let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream, aside };
         let watch = watch::Watch {
             raft: raft.clone(),
             stall: stall.clone(),
@@ -298,6 +307,22 @@ impl Node {
     /// Whom it takes the committed log from, if it does.
     pub fn upstream(&self) -> Option<Upstream> {
         self.follower.upstream.borrow().clone()
+    }
+
+    /// How long ago a leader called this frontend itself. None: not since it started.
+    pub fn leader_called(&self) -> Option<Duration> {
+        self.service.heard.age()
+    }
+
+    /// Notes whether the others say that this frontend does not vote any more. Then it may follow
+    /// a feed though its own log says that it votes: no leader will tell it.
+    pub fn stand_aside(&self, aside: bool) {
+        self.follower.aside.send_if_modified(|known| std::mem::replace(known, aside) != aside);
+    }
+
+    /// Whether that is so, as it changes.
+    pub fn aside(&self) -> Receiver<bool> {
+        self.follower.aside.subscribe()
     }
 
     /// How many frontends take the committed log from this one.

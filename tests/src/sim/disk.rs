@@ -14,7 +14,7 @@ use quorate::storage::log::{
 use quorate::storage::snapshots::{Incoming, Manifest, MemorySnapshots, Snapshots, StoredSnapshot};
 use quorate::storage::state::{MemoryState, StateError, StateStore, Writes};
 use quorate::storage::{Identity, SnapshotError};
-use quorate::types::{LogId, View};
+use quorate::types::{LogId, NodeId, View};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -35,6 +35,8 @@ pub enum Mood {
 
 /// The file that says who a host's frontend is: durable when it is written.
 pub type Passport = Arc<Mutex<Option<Identity>>>;
+/// The file with the cluster's frontends and their addresses when this one joined.
+pub type Acquaintances = Arc<Mutex<Vec<(NodeId, String)>>>;
 
 /// A disk, which outlives the frontend on it.
 pub struct Disk {
@@ -46,6 +48,8 @@ pub struct Disk {
     pub snapshots: Arc<MemorySnapshots>,
     /// Who the frontend on it is.
     pub passport: Passport,
+    /// Whom it knows of before its state names them.
+    pub members: Acquaintances,
     /// How it behaves.
     pub mood: Arc<Mutex<Mood>>,
 }
@@ -59,6 +63,7 @@ impl Disk {
             snapshots: Arc::new(MemorySnapshots::new(Arc::clone(&state), read_mark)),
             state,
             passport: Arc::default(),
+            members: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Takes(0..=1))),
         }
     }

@@ -32,9 +32,9 @@ impl World {
         if !self.agree() {
             return false;
         }
-        let members = self.members();
+        let followers = self.followers();
         let Some((leader, _)) = self.agreed_leader() else { return true };
-        let mut others: Vec<_> = members.into_iter().filter(|at| *at != leader).collect();
+        let mut others: Vec<_> = followers.into_iter().filter(|at| *at != leader).collect();
         self.context.dice.shuffle(&mut others);
         let needed = self.oracle.lock().followers().len() / 2 + 1;
         // Too few may be left.
@@ -82,7 +82,7 @@ impl World {
             return false;
         }
         let Some((leader, _)) = self.agreed_leader() else { return true };
-        let followers = self.members().into_iter().filter(|at| *at != leader);
+        let followers = self.followers().into_iter().filter(|at| *at != leader);
         let mut others: Vec<_> = followers.collect();
         self.context.dice.shuffle(&mut others);
         let [target, other, ..] = others[..] else { return true };
@@ -166,7 +166,9 @@ impl World {
             if Arc::strong_count(&world.asking) > 1 {
                 return false;
             }
-            if world.plan.has_changes() && !(world.operator.is_idle() && world.is_settled()) {
+            let at_rest =
+                || world.operator.is_idle() && world.is_settled() && world.dropped_are_gone();
+            if world.plan.has_changes() && !at_rest() {
                 return false;
             }
             let last = world.oracle.lock().last_committed();

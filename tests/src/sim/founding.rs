@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kv::{Kv, Request, Response};
+use quorate::cluster::bootstrap::founder;
 use quorate::runtime::{Native, Runtime, native_digest};
+use quorate::storage::Identity;
 use quorate::types::{Frontend, HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
 use quorate_wire::Failure;
 use tokio::sync::oneshot;
@@ -19,6 +21,7 @@ use super::level::Level;
 use super::model::response;
 use super::native::NativeModule;
 use super::network::Network;
+use super::world::{FOUNDING_MS, World};
 
 /// Stands for the native module in the log.
 const NATIVE_FILE: &[u8] = b"kv, compiled into the simulation";
@@ -56,6 +59,60 @@ impl Module {
     }
 }
 
+impl World {
+    /// Founds the cluster on its first hosts, with the module active.
+    pub(super) fn found(&mut self) -> bool {
+        let random = self.context.dice.next();
+        let first = founder(random);
+        self.hosts[0].disk.stamp(first);
+        {
+            let mut oracle = self.oracle.lock();
+            oracle.is(0, first.node);
+            (0..self.plan.hosts).for_each(|host| oracle.asked_to_add(&Network::home(host)));
+        }
+        self.start(0);
+        if !self.until(FOUNDING_MS, "the founder serves", |world| world.serves(0)) {
+            return false;
+        }
+        let (hosts, module) = (self.plan.hosts, self.module.clone());
+        let Some(ids) = self.on(0, move |running| register(running, hosts, module)) else {
+            return false;
+        };
+        let ids = match ids {
+            Ok(ids) => ids,
+            Err(failure) => {
+                self.context.violate(format!("founding failed: {failure}"));
+                return false;
+            }
+        };
+        for (at, node) in (1..).zip(ids) {
+            self.hosts[at].disk.stamp(Identity { node, ..first });
+            self.oracle.lock().is(at, node);
+            self.start(at);
+        }
+        let all = self.plan.hosts;
+        let joined = |world: &Self| {
+            (0..all).all(|at| world.serves(at))
+                && world.running(0).is_some_and(|running| {
+                    let status = running.cluster.node().status();
+                    status.voters.len() == all && !status.is_joint
+                })
+        };
+        if !self.until(FOUNDING_MS, "all frontends vote", joined) {
+            return false;
+        }
+        let module = self.module.clone();
+        match self.on(0, move |running| activate(running, module)) {
+            Some(Ok(())) => true,
+            Some(Err(failure)) => {
+                self.context.violate(format!("activation failed: {failure}"));
+                false
+            }
+            None => false,
+        }
+    }
+}
+
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
@@ -70,17 +127,18 @@ pub async fn register(
     let Running { cluster, .. } = &running;
     let identity = *cluster.identity();
     let refused = |error: &dyn ToString| Failure::new(1105, "HY000", error.to_string());
-    let initialized = cluster.node().initialize(&Network::address(0)).await;
+    let initialized = cluster.node().initialize(&Network::home(0)).await;
     initialized.map_err(|error| refused(&error))?;
     while !cluster.node().watch().borrow().is_leader {
         sleep(Duration::from_millis(1)).await;
     }
     let (id, generation) = (identity.cluster, identity.generation);
-    let found = HostCommand::Found { cluster: id, generation, frontend: registered(0) };
+    let found =
+        HostCommand::Found { cluster: id, generation, frontend: registered(&Network::home(0)) };
     cluster.run("", found, soon()).await?;
     let mut ids = Vec::new();
     for host in 1..hosts {
-        let frontend = registered(host);
+        let frontend = registered(&Network::home(host));
         let (ports, version) = (frontend.ports, frontend.version.clone());
         let Lsn(lsn) = cluster.run("", HostCommand::AddFrontend(frontend), soon()).await?;
         let node = NodeId(lsn);

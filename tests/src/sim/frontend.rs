@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use quorate::cluster::standing::Expulsion;
 use quorate::cluster::{Cluster, Surroundings, bootstrap};
 use quorate::config::{Config, Live, Setting};
 use quorate::machine::Machine;
@@ -31,8 +32,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use super::company;
 use super::context::Context;
-use super::disk::{self, Disk, Passport, Watched, WatchedSnapshots, WatchedState};
+use super::disk::{self, Acquaintances, Disk, Passport, Watched, WatchedSnapshots, WatchedState};
 use super::level::Watching;
 use super::mutation::Mutation;
 use super::network::Network;
@@ -87,6 +89,11 @@ impl Running {
         Some(connection)
     }
 
+    /// Why it must end for good, once it knows that.
+    pub fn expelled(&self) -> Option<Expulsion> {
+        self.cluster.expelled().now_or_never()
+    }
+
     /// The runtime of this frontend.
     pub fn handle(&self) -> &Handle {
         &self.handle
@@ -114,10 +121,16 @@ async fn serve(
 pub struct Birth {
     /// The host.
     pub host: usize,
+    /// Its address.
+    pub address: String,
     /// Who it is, once it has been told.
     pub passport: Passport,
+    /// Whom it knows of before its state names them.
+    pub members: Acquaintances,
     /// Whom it asks who it is.
     pub helpers: Vec<String>,
+    /// Whether anything changes who belongs.
+    pub has_changes: bool,
     /// How patient it is.
     pub profile: Profile,
     /// What runs modules.
@@ -272,13 +285,17 @@ async fn start(
     let node = node.map_err(|error| error.to_string())?;
     let handle = Handle::current();
     let surroundings = Surroundings::unknown(Live::new(config()));
-    let own = registered(birth.host);
+    let own = company::own(&birth);
     let cluster = Cluster::new(identity, own, machine, node, 0, surroundings);
     let services = Routes::new(cluster.node().service()).add_service(cluster.service());
     network.listen(birth.host, handle.clone(), services);
     let stop = CancellationToken::new();
     let members = cluster.clone();
-    tokio::spawn(async move { members.keep_membership(stop).await });
+    let token = stop.clone();
+    tokio::spawn(async move { members.keep_membership(token).await });
+    if birth.has_changes {
+        company::keep(&birth, &cluster, &stop);
+    }
     if spoiling::is_wanted(&context) {
         tokio::spawn(spoiling::keep(cluster.clone(), Arc::clone(&context)));
     }
@@ -304,12 +321,14 @@ async fn identity(
     if let Some(known) = known {
         return Ok(known);
     }
-    let (dial, own) = (network.dialer(birth.host), registered(birth.host));
+    let (dial, own) = (network.dialer(birth.host), company::own(birth));
     let surroundings = Surroundings::unknown(Live::new(config()));
     let stop = CancellationToken::new();
     let joined =
         bootstrap::join(&*dial, &birth.helpers, &own, &surroundings, &|_: &str| {}, &stop).await;
-    let identity = joined.map_err(|error| error.to_string())?.identity;
+    let joined = joined.map_err(|error| error.to_string())?;
+    let identity = joined.identity;
+    *birth.members.lock() = joined.members;
     oracle.lock().is(birth.host, identity.node);
     *birth.passport.lock() = Some(identity);
     Ok(identity)
@@ -326,8 +345,10 @@ fn config() -> Config {
 }
 
 /// A host's frontend as it is registered.
-pub fn registered(host: usize) -> Frontend {
-    let mut frontend = Frontend::new(FrontendKind::Follower, format!("f{host}"), 9010);
+pub fn registered(address: &str) -> Frontend {
+    let (host, port) = address.rsplit_once(':').expect("an address has a port");
+    let port = port.parse().expect("a port is a number");
+    let mut frontend = Frontend::new(FrontendKind::Follower, host, port);
     frontend.ports = Ports { query: 9030, rpc: 9020, http: 8030 };
     frontend
 }
@@ -358,6 +379,8 @@ fn options(
         Some(Mutation::LeaderRestore) => Some(quorate::raft::Defect::LeaderRestore),
         Some(Mutation::NoQuorumProbe) => Some(quorate::raft::Defect::NoQuorumProbe),
         Some(Mutation::DiscardedIsRefused) => Some(quorate::raft::Defect::DiscardedIsRefused),
+        Some(Mutation::FeedUncommitted) => Some(quorate::raft::Defect::FeedUncommitted),
+        Some(Mutation::FeedSkipsPurged) => Some(quorate::raft::Defect::FeedSkipsPurged),
         _ => None,
     };
     options

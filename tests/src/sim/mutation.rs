@@ -32,20 +32,15 @@ pub enum Mutation {
     TokenIgnored,
     /// Once a position was confirmed, reads of bounded staleness never ask for another.
     BoundedNotRefreshed,
+    /// An upstream hands out what is in its log, committed or not.
+    FeedUncommitted,
+    /// An upstream that has purged what a subscriber needs goes on behind it, without a snapshot.
+    FeedSkipsPurged,
 }
 
 impl Mutation {
-    /// Whether a few seeds are enough to find it, of those in which nobody joins or leaves.
+    /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        !matches!(
-            self,
-            Self::DiscardedIsRefused
-                | Self::EmptyVoter
-                | Self::StaleMembership
-                | Self::PromotedAtOnce
-                | Self::UnaskedRemoval
-                | Self::TokenIgnored
-                | Self::BoundedNotRefreshed
-        )
+        !matches!(self, Self::DiscardedIsRefused | Self::StaleMembership | Self::TokenIgnored)
     }
 }

@@ -8,11 +8,14 @@
 
 mod body;
 mod dial;
+mod feeds;
+mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate::raft::Dial;
 use tokio::runtime::Handle;
@@ -23,10 +26,13 @@ use tonic::codegen::{Service, StdError, http};
 use tonic::service::Routes;
 
 use super::context::Context;
+use super::oracle::Oracle;
 use body::{Incoming, Piece, collect, next_piece};
+use feeds::{Feed, Known};
+use stream::{Closer, Stream};
 
 /// Calls that are streams of messages.
-const STREAMS: [&str; 3] = ["Append", "Forward", "InstallSnapshot"];
+const STREAMS: [&str; 4] = ["Append", "Forward", "InstallSnapshot", "Feed"];
 /// A connection over a cut link is given up after so many milliseconds.
 const GIVEN_UP_MS: std::ops::RangeInclusive<u64> = 200..=2500;
 /// A peer whose machine is gone is noticed after so many.
@@ -55,16 +61,21 @@ impl Weather {
 /// The network.
 pub struct Network {
     context: Arc<Context>,
+    oracle: OnceLock<Arc<Mutex<Oracle>>>,
     state: Mutex<State>,
 }
 
 struct State {
     weather: Weather,
+    /// Where hosts are that have moved, and how often they have.
+    moved: BTreeMap<usize, u64>,
     hosts: BTreeMap<usize, Host>,
     cut: BTreeSet<(usize, usize)>,
     due: BTreeMap<(u64, u64), Message>,
     held: Vec<Message>,
     streams: Vec<Arc<Stream>>,
+    /// How often one host began to send another one a snapshot.
+    snapshots: BTreeMap<(usize, usize), u64>,
     sent: u64,
 }
 
@@ -87,29 +98,6 @@ type Arrival = Box<dyn FnOnce(&Arc<Network>) + Send>;
 /// Who waits for the answer to a call; whichever message comes first answers it.
 type Reply = Arc<Mutex<Option<oneshot::Sender<Result<http::Response<Body>, StdError>>>>>;
 
-/// An open stream of messages each way.
-struct Stream {
-    ends: (usize, usize),
-    broken: AtomicBool,
-    up: Mutex<Option<mpsc::UnboundedSender<Result<Piece, Status>>>>,
-    down: Mutex<Option<mpsc::UnboundedSender<Result<Piece, Status>>>>,
-    /// When the last message of each direction arrives.
-    last_up: AtomicU64,
-    last_down: AtomicU64,
-}
-
-impl Stream {
-    fn reset(&self, why: &str) {
-        self.broken.store(true, Ordering::Relaxed);
-        for end in [&self.up, &self.down] {
-            if let Some(end) = end.lock().take() {
-                // The reader may be gone.
-                let _ = end.send(Err(Status::unavailable(why)));
-            }
-        }
-    }
-}
-
 fn unavailable(why: &str) -> StdError {
     Status::unavailable(why).into()
 }
@@ -119,19 +107,37 @@ impl Network {
     pub fn new(context: Arc<Context>) -> Arc<Self> {
         let state = State {
             weather: Weather::calm(),
+            moved: BTreeMap::new(),
             hosts: BTreeMap::new(),
             cut: BTreeSet::new(),
             due: BTreeMap::new(),
             held: Vec::new(),
             streams: Vec::new(),
+            snapshots: BTreeMap::new(),
             sent: 0,
         };
-        Arc::new(Self { context, state: Mutex::new(state) })
+        Arc::new(Self { context, oracle: OnceLock::new(), state: Mutex::new(state) })
+    }
+
+    /// Who knows what is committed.
+    pub fn set_oracle(&self, oracle: Arc<Mutex<Oracle>>) {
+        let _ = self.oracle.set(oracle);
     }
 
     /// The address of a host, as frontends are registered with.
-    pub fn address(host: usize) -> String {
-        format!("f{host}:9010")
+    pub fn address(&self, host: usize) -> String {
+        dial::address(host, self.state.lock().moved.get(&host).copied().unwrap_or_default())
+    }
+
+    /// The address that a host begins with.
+    pub fn home(host: usize) -> String {
+        dial::address(host, 0)
+    }
+
+    /// A host gets another address, which nobody had before. Nobody answers at the old one.
+    pub fn move_away(&self, host: usize) -> String {
+        *self.state.lock().moved.entry(host).or_default() += 1;
+        self.address(host)
     }
 
     /// How `host` calls others.
@@ -369,16 +375,14 @@ impl Network {
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, StdError> {
         let (parts, body) = request.into_parts();
+        let is = |name: &str| parts.uri.path().ends_with(&format!("/{name}"));
+        if is("InstallSnapshot") {
+            *self.state.lock().snapshots.entry((from, to)).or_default() += 1;
+        }
         let (up, arriving) = mpsc::unbounded_channel();
         let (down, coming) = mpsc::unbounded_channel();
-        let stream = Arc::new(Stream {
-            ends: (from, to),
-            broken: AtomicBool::new(false),
-            up: Mutex::new(Some(up)),
-            down: Mutex::new(Some(down)),
-            last_up: AtomicU64::new(0),
-            last_down: AtomicU64::new(0),
-        });
+        let feed = is("Feed").then(Feed::default);
+        let stream = Arc::new(Stream::new((from, to), feed, up, down));
         self.state.lock().streams.push(Arc::clone(&stream));
         let (head, opened) = oneshot::channel();
         let opening = {
@@ -433,6 +437,18 @@ impl Network {
         });
     }
 
+    /// Looks at what goes over a feed.
+    fn overhear(&self, feed: &Feed, (to, from): (usize, usize), up: bool, data: &Bytes) {
+        let snapshots = self.state.lock().snapshots.get(&(from, to)).copied().unwrap_or_default();
+        let is_committed =
+            |id| self.oracle.get().is_some_and(|oracle| oracle.lock().is_committed(id));
+        let count = |what| self.context.count(what);
+        let known = Known { snapshots, is_committed: &is_committed, count: &count };
+        if let Err(what) = feed.overhear(up, data, &known) {
+            self.context.violate(format!("the feed from host {from} to host {to}: {what}"));
+        }
+    }
+
     /// Sends the pieces of a body down a stream.
     async fn pump(self: Arc<Self>, stream: Arc<Stream>, mut body: Body, up: bool) {
         let (from, to) = if up { stream.ends } else { (stream.ends.1, stream.ends.0) };
@@ -440,6 +456,9 @@ impl Network {
             let piece = next_piece(&mut body).await;
             if stream.broken.load(Ordering::Relaxed) {
                 return;
+            }
+            if let (Some(feed), Some(Ok(Piece::Data(data)))) = (&stream.feed, &piece) {
+                self.overhear(feed, stream.ends, up, data);
             }
             let ended = piece.is_none();
             let at = Arc::clone(&stream);
@@ -459,19 +478,5 @@ impl Network {
                 return;
             }
         }
-    }
-}
-
-/// Closes a stream from the caller's side.
-struct Closer {
-    network: Arc<Network>,
-    stream: Arc<Stream>,
-    pump: tokio::task::AbortHandle,
-}
-
-impl Drop for Closer {
-    fn drop(&mut self) {
-        self.pump.abort();
-        self.network.break_later(&self.stream, 1, "the caller closed the stream");
     }
 }

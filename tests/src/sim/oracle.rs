@@ -5,6 +5,7 @@
 //! | log matching: one log id, one payload | every record that reaches a disk |
 //! | one payload per LSN; committed means durable on a majority | an LSN is applied first |
 //! | the state is not ahead of its own durable log | every applied run, every start |
+//! | every LSN in its turn, none twice | every applied entry |
 //! | equal digests at equal LSN | every applied entry |
 //! | each request runs once, with the outcome of the model | every applied entry |
 //! | a leader has all committed before it, and the votes of a majority | it is first seen to lead |
@@ -14,6 +15,7 @@
 //! A majority is always one of the membership that the frontend in question has in its log; of a
 //! joint one, a majority of each half.
 
+mod disk;
 mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,43 +25,14 @@ use bytes::Bytes;
 use quorate::machine::{Applied, Machine};
 use quorate::storage::log::{Change, SimLogDevice, unseal_entry};
 use quorate::types::{
-    BatchReply, Entry, EntryPayload, Frontend, LeaderId, LogId, Lsn, Membership, NodeId, Outcome,
-    StateDigest,
+    BatchReply, Entry, EntryPayload, Frontend, FrontendKind, LeaderId, LogId, Lsn, Membership,
+    NodeId, Outcome, StateDigest,
 };
 
 use super::context::Context;
 use super::model::{Expected, Model};
+use disk::Disk;
 use members::Members;
-
-/// What the simulation knows of a disk: one that a host has, or had before it got a new one.
-struct Disk {
-    node: Option<NodeId>,
-    log: Arc<SimLogDevice>,
-    /// What it had made durable when it went back in time.
-    forgotten: BTreeMap<u64, Bytes>,
-}
-
-impl Disk {
-    fn new(log: Arc<SimLogDevice>) -> Self {
-        Self { node: None, log, forgotten: BTreeMap::new() }
-    }
-
-    /// Whether it has, or had, made a record durable.
-    fn kept(&self, index: u64, record: &Bytes) -> bool {
-        self.log.synced(index).as_ref() == Some(record)
-            || self.forgotten.get(&index) == Some(record)
-    }
-
-    /// Whether it was purged up to there, or beyond.
-    fn purged(&self, index: u64) -> bool {
-        self.log.purged() >= Some(index)
-    }
-
-    /// Whether anything of the log is on it.
-    fn has_log(&self) -> bool {
-        self.log.last_synced().max(self.log.purged()).is_some()
-    }
-}
 
 /// An entry known to be committed.
 struct Committed {
@@ -75,6 +48,8 @@ pub struct Oracle {
     disks: Vec<Disk>,
     /// Which of them each host has.
     hosts: Vec<usize>,
+    /// The last entry that each host has applied.
+    reached: BTreeMap<usize, u64>,
     records: BTreeMap<(u64, LeaderId), Bytes>,
     memberships: BTreeMap<u64, BTreeMap<LeaderId, Membership>>,
     committed: BTreeMap<u64, Committed>,
@@ -92,6 +67,7 @@ impl Oracle {
             context,
             hosts: (0..disks.len()).collect(),
             disks,
+            reached: BTreeMap::new(),
             records: BTreeMap::new(),
             memberships: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -135,16 +111,33 @@ impl Oracle {
         }
     }
 
-    /// Somebody wants a frontend out.
-    pub fn asked_to_drop(&mut self, node: NodeId) {
-        self.members.asked_to_drop(node);
+    /// Somebody wants the frontend at `address` out.
+    pub fn asked_to_drop(&mut self, address: &str) {
+        self.members.asked_to_drop(address);
     }
 
     /// That was refused.
-    pub fn refused_to_drop(&mut self, node: NodeId) {
-        if let Err(what) = self.members.refused_to_drop(node) {
+    pub fn refused_to_drop(&mut self, address: &str) {
+        if let Err(what) = self.members.refused_to_drop(address) {
             self.context.violate(what);
         }
+    }
+
+    /// Somebody wants the frontend at `address` to become that.
+    pub fn asked_to_turn(&mut self, address: &str, kind: FrontendKind) {
+        self.members.asked_to_turn(address, kind);
+    }
+
+    /// That was refused.
+    pub fn refused_to_turn(&mut self, address: &str, kind: FrontendKind) {
+        if let Err(what) = self.members.refused_to_turn(address, kind) {
+            self.context.violate(what);
+        }
+    }
+
+    /// A frontend has moved to `address`, and that may be recorded.
+    pub fn may_be_at(&mut self, node: NodeId, address: &str) {
+        self.members.may_be_at(node, address);
     }
 
     /// Registered frontends, as of the newest applied LSN.
@@ -154,7 +147,12 @@ impl Oracle {
 
     /// Registered frontends that are to vote.
     pub fn followers(&self) -> BTreeSet<NodeId> {
-        self.members.followers()
+        self.members.of_kind(FrontendKind::Follower)
+    }
+
+    /// Registered frontends that are to take the committed log from others.
+    pub fn observers(&self) -> BTreeSet<NodeId> {
+        self.members.of_kind(FrontendKind::Observer)
     }
 
     /// Whether it was registered and is not any more.
@@ -186,6 +184,11 @@ impl Oracle {
         let first = disk.log.first_seen().unwrap_or_default();
         let kept = (first..=last).filter_map(|at| Some((at, disk.log.synced(at)?)));
         disk.forgotten = kept.collect();
+    }
+
+    /// Whether an entry is known to be committed.
+    pub fn is_committed(&self, id: LogId) -> bool {
+        self.committed.get(&id.index).is_some_and(|known| known.id == id)
     }
 
     /// The highest LSN known to be committed.
@@ -274,6 +277,11 @@ impl Oracle {
         let view = machine.view();
         for (entry, reply) in entries.iter().zip(replies) {
             let index = entry.log_id.index;
+            let due = self.reached.insert(host, index).map_or(0, |last| last + 1);
+            if index != due {
+                self.context.violate(format!("host {host} applies {index} where {due} is due"));
+                return;
+            }
             let record = self.records.get(&(index, entry.log_id.leader_id)).cloned();
             let Some(record) = record else {
                 self.context.violate(format!("host {host} applies {index}, which nobody wrote"));
@@ -441,7 +449,9 @@ impl Oracle {
     /// `host` has read its state, at its start or from a snapshot. It must be a state that the log
     /// explains: the log holds its last entry, or a snapshot on this disk reaches as far.
     pub fn started(&mut self, host: usize, applied: &Applied, snapshot: Option<LogId>) {
+        self.reached.remove(&host);
         let Some(last) = applied.log_id else { return };
+        self.reached.insert(host, last.index);
         let log = &self.disk(host).log;
         let record = log.seen(last.index);
         let held = record.and_then(|record| unseal_entry(last.index, &record).ok());

@@ -99,8 +99,8 @@ impl Fault {
 pub enum Role {
     /// Nothing: it has an empty disk, and nobody runs on it.
     Outside,
-    /// It has a frontend that votes, is to vote, or did until it was dropped.
-    Follower,
+    /// It has a frontend that belongs to it, is to, or did until it was dropped.
+    Inside,
 }
 
 /// A run.
@@ -110,6 +110,12 @@ pub struct Plan {
     pub hosts: usize,
     /// Hosts that may join. None: nothing changes who belongs in this run.
     pub spares: usize,
+    /// So many frontends at most are added as observers.
+    pub observers: usize,
+    /// Whether followers become observers, and observers followers.
+    pub turns: bool,
+    /// Whether frontends move to other addresses.
+    pub moves: bool,
     /// How often somebody changes who belongs, in millionths per millisecond.
     pub change_rate: u64,
     /// Clients.
@@ -132,9 +138,15 @@ pub struct Plan {
 
 /// Every so many seeds, modules run as WebAssembly.
 const WASM_EVERY: u64 = 32;
-/// From this seed on, frontends join and leave. The others are the histories that they were before
+/// In every so many, frontends join and leave. The others are the histories that they were before
 /// any could.
-const CHANGES_FROM: u64 = 1_000_000;
+const CHANGES_EVERY: u64 = 2;
+
+/// How many of those have observers, and how many frontends that move, in millionths.
+const OBSERVED_RATE: u64 = 500_000;
+const MOVING_RATE: u64 = 300_000;
+/// From this seed on, roles and addresses change too: not all of those histories hold yet.
+const ALTERED_FROM: u64 = 1_000_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -148,11 +160,17 @@ impl Plan {
         }
         // Of their own, so that the other plans stay what they are.
         let own = Dice::new(!seed);
-        let changes = seed >= CHANGES_FROM;
+        let changes = seed.is_multiple_of(CHANGES_EVERY);
+        let change_rate = if changes { own.within(&(150..=1_200)) } else { 0 };
+        let observers = if changes && own.chance(OBSERVED_RATE) { 2 } else { 0 };
+        let moves = changes && own.chance(MOVING_RATE) && seed >= ALTERED_FROM;
         Self {
             hosts,
-            spares: if changes { 2 } else { 0 },
-            change_rate: if changes { own.within(&(150..=1_200)) } else { 0 },
+            spares: if changes { 2 + observers } else { 0 },
+            observers,
+            turns: observers > 0 && seed >= ALTERED_FROM,
+            moves,
+            change_rate,
             clients: dice.within(&(2..=8)),
             keys: dice.within(&(2..=8)),
             think_ms: 0..=dice.within(&(1..=30)),

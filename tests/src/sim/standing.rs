@@ -1,10 +1,8 @@
 //! Who belongs, as the world sees it: what hosts have, and what the registry says of them.
 
-use std::collections::BTreeSet;
+use quorate::cluster::standing::Expulsion;
+use quorate::types::{Frontend, NodeId};
 
-use quorate::types::NodeId;
-
-use super::network::Network;
 use super::plan::Role;
 use super::world::World;
 
@@ -14,7 +12,7 @@ const HELPERS_MAX: u64 = 3;
 impl World {
     /// The id under which the address of a host is registered.
     pub(super) fn registered(&self, host: usize) -> Option<NodeId> {
-        let address = Network::address(host);
+        let address = self.network.address(host);
         let oracle = self.oracle.lock();
         let mut all = oracle.registry().iter();
         all.find(|(_, frontend)| frontend.address() == address).map(|(node, _)| *node)
@@ -22,8 +20,35 @@ impl World {
 
     /// Whether the frontend of a host is registered and has what it promised on its disk.
     pub(super) fn is_member(&self, host: usize) -> bool {
-        let own = self.hosts[host].disk.identity().map(|own| own.node);
-        !self.hosts[host].lost && own.is_some() && own == self.registered(host)
+        let own = self.hosts[host].disk.identity();
+        let registered =
+            own.is_some_and(|own| self.oracle.lock().registry().contains_key(&own.node));
+        registered && !self.hosts[host].lost
+    }
+
+    /// Whether the frontend of a host can still do what it promised.
+    pub(super) fn has_disk(&self, host: usize) -> bool {
+        let place = &self.hosts[host];
+        !place.lost && !place.must_refuse && !place.expelled
+    }
+
+    /// Hosts whose frontend votes, or is to.
+    pub(super) fn followers(&self) -> Vec<usize> {
+        let followers = self.oracle.lock().followers();
+        let follows = |at: &usize| {
+            self.hosts[*at].disk.identity().is_some_and(|own| followers.contains(&own.node))
+        };
+        self.members().into_iter().filter(follows).collect()
+    }
+
+    /// Whether an observer takes the log from the frontend of a host.
+    pub(super) fn is_upstream(&self, host: usize) -> bool {
+        let Some(own) = self.hosts[host].disk.identity() else { return false };
+        let follows = |at: usize| {
+            let upstream = self.running(at)?.cluster.node().upstream()?;
+            (upstream.node == own.node).then_some(())
+        };
+        (0..self.hosts.len()).any(|at| at != host && follows(at).is_some())
     }
 
     /// Hosts whose frontend belongs to the cluster.
@@ -35,6 +60,25 @@ impl World {
     pub(super) fn is_dropped(&self, host: usize) -> bool {
         let own = self.hosts[host].disk.identity();
         own.is_some_and(|own| self.oracle.lock().is_dropped(own.node))
+    }
+
+    /// The frontend of a host has learnt that it does not belong any more, and ends for good.
+    pub(super) fn expel(&mut self, host: usize, why: &Expulsion) {
+        self.context.count("dropped frontends that learnt it and ended");
+        if !matches!(why, Expulsion::Dropped { .. }) || !self.is_dropped(host) {
+            self.context.violate(format!("host {host} ends for good without a reason: {why}"));
+        }
+        self.crash(host, "it was dropped, and knows it", true);
+        self.hosts[host].starts_at = None;
+        self.hosts[host].expelled = true;
+    }
+
+    /// Whether all that were dropped have ended.
+    pub(super) fn dropped_are_gone(&self) -> bool {
+        (0..self.hosts.len()).all(|at| {
+            let host = &self.hosts[at];
+            !self.is_dropped(at) || (host.process.is_none() && host.starts_at.is_none())
+        })
     }
 
     /// The host of a frontend, which may still be on its way there.
@@ -56,9 +100,7 @@ impl World {
             all.push(left);
         }
         let has = |node: &&NodeId| {
-            self.host_of(**node).is_some_and(|host| {
-                Some(host) != lost && !self.hosts[host].lost && !self.hosts[host].must_refuse
-            })
+            self.host_of(**node).is_some_and(|host| Some(host) != lost && self.has_disk(host))
         };
         all.iter().all(|voters| 2 * voters.iter().filter(has).count() > voters.len())
     }
@@ -68,16 +110,23 @@ impl World {
         let Some((leader, _)) = self.leader() else { return false };
         let Some(running) = self.running(leader) else { return false };
         let status = running.cluster.node().status();
-        let followers: BTreeSet<_> = self.oracle.lock().followers();
-        let arrived = |node: &NodeId| {
-            self.host_of(*node).is_some_and(|host| {
-                self.hosts[host].lost || (self.is_member(host) && self.serves(host))
-            })
+        let (followers, registry) = {
+            let oracle = self.oracle.lock();
+            (oracle.followers(), oracle.registry().clone())
+        };
+        let arrived = |(node, frontend): (&NodeId, &Frontend)| {
+            let Some(host) = self.host_of(*node) else { return false };
+            let at_home = self.network.address(host) == frontend.address();
+            self.hosts[host].lost || (self.is_member(host) && self.serves(host) && at_home)
+        };
+        let is_known = |(node, address): (&NodeId, &String)| {
+            registry.get(node).is_some_and(|frontend| frontend.address() == *address)
         };
         !status.is_joint
             && status.learners.is_empty()
             && status.voters == followers
-            && followers.iter().all(arrived)
+            && status.addresses.iter().all(is_known)
+            && registry.iter().all(arrived)
     }
 
     /// Whom a host asks to be taken in.
@@ -94,6 +143,6 @@ impl World {
         others.truncate(usize::try_from(many).expect("a few"));
         // Those who were dropped do not know who came after.
         others.extend(member.filter(|member| !others.contains(member)));
-        others.into_iter().map(Network::address).collect()
+        others.into_iter().map(|other| self.network.address(other)).collect()
     }
 }

@@ -9,10 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate::cluster::bootstrap::founder;
 use quorate::raft::Profile;
 use quorate::runtime::{Runtime, RuntimeOptions};
-use quorate::storage::Identity;
 use quorate::types::NodeId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -20,7 +18,7 @@ use tokio::time::Instant;
 use super::clients::{Client, Doors};
 use super::context::Context;
 use super::disk::Disk;
-use super::founding::{self, Module};
+use super::founding::Module;
 use super::frontend::{Birth, Life, Process, Pulse};
 use super::history::History;
 use super::mutation::Mutation;
@@ -30,7 +28,7 @@ use super::plan::{Plan, Role};
 use super::{changes, ending, faults};
 
 /// A cluster must be founded in so many milliseconds.
-const FOUNDING_MS: u64 = 30_000;
+pub(super) const FOUNDING_MS: u64 = 30_000;
 /// A frontend that is not let in is started again after so many.
 const REFUSED_PAUSE_MS: u64 = 500;
 /// A supervisor starts a frontend again after so many.
@@ -64,6 +62,8 @@ pub(super) struct Host {
     pub must_refuse: bool,
     /// What its disk had promised is lost: it is out until it is dropped and added anew.
     pub lost: bool,
+    /// Its frontend knows that it was dropped, and has ended for good.
+    pub expelled: bool,
 }
 
 /// The world.
@@ -82,8 +82,9 @@ pub struct World {
     pub(super) asking: Arc<()>,
     pub(super) crash_rate: Arc<AtomicU64>,
     pub(super) operator: changes::Operator,
+    is_founded: bool,
     runtime: Runtime,
-    module: Module,
+    pub(super) module: Module,
     starts: u64,
 }
 
@@ -106,11 +107,12 @@ impl World {
         let plan = Plan::of(seed, &context.dice);
         context.say(&format!("seed {seed}: {plan:?}"));
         let network = Network::new(Arc::clone(&context));
-        let roles = (0..plan.hosts).map(|_| Role::Follower);
+        let roles = (0..plan.hosts).map(|_| Role::Inside);
         let roles = roles.chain((0..plan.spares).map(|_| Role::Outside));
         let hosts: Vec<_> = roles.map(Host::new).collect();
         let disks = hosts.iter().map(|host| Arc::clone(&host.disk.log));
-        let oracle = Oracle::new(Arc::clone(&context), disks);
+        let oracle = Arc::new(Mutex::new(Oracle::new(Arc::clone(&context), disks)));
+        network.set_oracle(Arc::clone(&oracle));
         let (runtime, module) = if plan.wasm {
             let runtime = Runtime::new(RuntimeOptions { read_slots: 8 }).expect("an engine");
             let module = Module::component(&runtime, crate::modules::KV);
@@ -130,7 +132,7 @@ impl World {
             context,
             plan,
             network,
-            oracle: Arc::new(Mutex::new(oracle)),
+            oracle,
             hosts,
             clients,
             clients_epoch,
@@ -139,6 +141,7 @@ impl World {
             asking: Arc::new(()),
             crash_rate: Arc::default(),
             operator: changes::Operator::default(),
+            is_founded: false,
             runtime,
             module,
             starts: 0,
@@ -149,6 +152,7 @@ impl World {
         if !self.found() {
             return;
         }
+        self.is_founded = true;
         self.let_clients_in();
         self.crash_rate.store(self.plan.crash_rate, Ordering::Relaxed);
         let end = self.context.now_ms() + self.plan.chaos_ms;
@@ -185,7 +189,7 @@ impl World {
         for host in order {
             self.run_host(host, now);
         }
-        if self.plan.has_changes() {
+        if self.plan.has_changes() && self.is_founded {
             changes::tend(self);
         }
         let until = self.clients_epoch + Duration::from_millis(now);
@@ -221,6 +225,12 @@ impl World {
                 if let Some(why) = status.stopped {
                     self.context.count("frontends that stopped by themselves");
                     self.crash(at, &format!("it stopped: {why}"), true);
+                    return;
+                }
+                if self.plan.has_changes()
+                    && let Some(why) = running.expelled()
+                {
+                    self.expel(at, &why);
                     return;
                 }
                 if status.is_leader {
@@ -267,8 +277,11 @@ impl World {
         self.context.say(&format!("host {at} starts"));
         let birth = Birth {
             host: at,
+            address: self.network.address(at),
             passport: Arc::clone(&host.disk.passport),
+            members: Arc::clone(&host.disk.members),
             helpers,
+            has_changes: self.plan.has_changes(),
             profile: Profile::Fast,
             runtime: self.runtime.clone(),
             start: self.starts,
@@ -281,6 +294,12 @@ impl World {
 
     /// Ends the frontend of a host. It starts again after a while.
     pub(super) fn crash(&mut self, at: usize, why: &str, at_once: bool) {
+        if self.hosts[at].process.is_none() {
+            return;
+        }
+        if self.plan.observers > 0 && self.is_upstream(at) {
+            self.context.count("upstreams that ended");
+        }
         let host = &mut self.hosts[at];
         let Some(process) = host.process.take() else { return };
         self.context.say(&format!("host {at} ends: {why}"));
@@ -292,58 +311,6 @@ impl World {
         host.disk.crash(&self.context);
         let now = self.context.now_ms();
         host.starts_at = Some(now + self.context.dice.within(&RESTART_MS));
-    }
-
-    fn found(&mut self) -> bool {
-        let random = self.context.dice.next();
-        let first = founder(random);
-        self.hosts[0].disk.stamp(first);
-        {
-            let mut oracle = self.oracle.lock();
-            oracle.is(0, first.node);
-            (0..self.plan.hosts).for_each(|host| oracle.asked_to_add(&Network::address(host)));
-        }
-        self.start(0);
-        if !self.until(FOUNDING_MS, "the founder serves", |world| world.serves(0)) {
-            return false;
-        }
-        let (hosts, module) = (self.plan.hosts, self.module.clone());
-        let Some(ids) = self.on(0, move |running| founding::register(running, hosts, module))
-        else {
-            return false;
-        };
-        let ids = match ids {
-            Ok(ids) => ids,
-            Err(failure) => {
-                self.context.violate(format!("founding failed: {failure}"));
-                return false;
-            }
-        };
-        for (at, node) in (1..).zip(ids) {
-            self.hosts[at].disk.stamp(Identity { node, ..first });
-            self.oracle.lock().is(at, node);
-            self.start(at);
-        }
-        let all = self.plan.hosts;
-        let joined = |world: &Self| {
-            (0..all).all(|at| world.serves(at))
-                && world.running(0).is_some_and(|running| {
-                    let status = running.cluster.node().status();
-                    status.voters.len() == all && !status.is_joint
-                })
-        };
-        if !self.until(FOUNDING_MS, "all frontends vote", joined) {
-            return false;
-        }
-        let module = self.module.clone();
-        match self.on(0, move |running| founding::activate(running, module)) {
-            Some(Ok(())) => true,
-            Some(Err(failure)) => {
-                self.context.violate(format!("activation failed: {failure}"));
-                false
-            }
-            None => false,
-        }
     }
 
     fn let_clients_in(&mut self) {
@@ -487,6 +454,7 @@ impl Host {
             skew_ms: Arc::default(),
             must_refuse: false,
             lost: false,
+            expelled: false,
         }
     }
 }

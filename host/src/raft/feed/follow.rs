@@ -52,6 +52,8 @@ pub(in crate::raft) struct Follower {
     pub raft: Raft,
     pub peers: Arc<Peers>,
     pub upstream: watch::Sender<Option<Upstream>>,
+    /// Whether the others say that this frontend does not vote any more, whatever its log says.
+    pub aside: watch::Sender<bool>,
 }
 
 /// Forgets the upstream when it is dropped, so also when following is given up.
@@ -138,7 +140,7 @@ impl Follower {
     fn check_standing(&self, node: NodeId) -> Result<(), FeedEnd> {
         let metrics = self.raft.metrics().borrow_watched().clone();
         let votes = metrics.membership_config.voter_ids().any(|voter| voter == metrics.id);
-        if votes {
+        if votes && !*self.aside.borrow() {
             return Err(lost(node, "this frontend votes, and hears the leader itself"));
         }
         Ok(())

@@ -23,6 +23,7 @@ use crate::proto::peer::feed_part::Part;
 use crate::proto::peer::feed_request::Request as Asked;
 use crate::proto::peer::{FeedBatch, FeedHello, FeedPart, FeedPulse, FeedRequest};
 use crate::raft::network::Peers;
+use crate::raft::node::Defect;
 use crate::raft::snapshot::{self, Transfer};
 use crate::raft::{Raft, wire};
 use crate::types::{LogId, NodeId, TypeConfig, Vote};
@@ -45,6 +46,7 @@ struct Shared {
     distance: Distance,
     batches: Batches,
     open: AtomicUsize,
+    defect: Option<Defect>,
     /// The vote of the newest leader that was followed here.
     vote: Mutex<Option<Vote>>,
 }
@@ -61,7 +63,17 @@ impl Feeds {
         distance: Distance,
     ) -> Self {
         let (batches, open, vote) = (Batches::new(log), AtomicUsize::new(0), Mutex::default());
-        Self { shared: Arc::new(Shared { raft, peers, transfer, distance, batches, open, vote }) }
+        let defect = None;
+        let shared = Shared { raft, peers, transfer, distance, batches, open, defect, vote };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same, before it serves, with a defect put in on purpose.
+    pub fn with(mut self, defect: Option<Defect>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.defect = defect;
+        }
+        self
     }
 
     /// How many there are.
@@ -177,7 +189,13 @@ impl Feed<'_> {
             if needs_snapshot {
                 self.snapshot().await?;
             }
-            let end = metrics.borrow_and_update().last_applied.map_or(0, |id| id.index + 1);
+            let end = {
+                let now = metrics.borrow_and_update();
+                match self.shared.defect {
+                    Some(Defect::FeedUncommitted) => next(now.last_log),
+                    _ => next(now.last_applied),
+                }
+            };
             let start = next(self.position);
             let has_more = start < end;
             let may_send = self.credit > 0;
@@ -298,6 +316,10 @@ impl Feed<'_> {
 
     /// Sends the newest snapshot, as a leader does to a follower.
     async fn snapshot(&mut self) -> Result<(), Status> {
+        if self.shared.defect == Some(Defect::FeedSkipsPurged) {
+            self.position = self.shared.raft.metrics().borrow_watched().purged;
+            return Ok(());
+        }
         let newest = self.shared.transfer.snapshots.newest();
         let newest = newest.ok_or_else(|| Status::unavailable("there is no snapshot here"))?;
         let last = newest.manifest().last;

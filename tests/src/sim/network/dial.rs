@@ -8,7 +8,7 @@ use quorate::types::NodeId;
 use tonic::body::Body;
 use tonic::codegen::http;
 
-use super::Network;
+use super::{Network, unavailable};
 
 /// Calls from `host`.
 pub(super) fn dialer(network: Arc<Network>, host: usize) -> Arc<dyn Dial> {
@@ -22,21 +22,40 @@ struct Dialer {
 
 impl Dial for Dialer {
     fn dial(&self, _node: NodeId, address: &str) -> Result<Arc<dyn Transport>, String> {
-        let host = address.strip_prefix('f').and_then(|rest| rest.split(':').next());
-        let to = host.and_then(|host| host.parse().ok());
-        let to = to.ok_or_else(|| format!("'{address}' is no address"))?;
-        Ok(Arc::new(Line { network: Arc::clone(&self.network), from: self.host, to }))
+        let to = host(address).ok_or_else(|| format!("'{address}' is no address"))?;
+        let (network, address) = (Arc::clone(&self.network), address.to_owned());
+        Ok(Arc::new(Line { network, from: self.host, to, address }))
     }
+}
+
+/// The address of a host that has moved so many times. Those that an operator names must resolve, so
+/// they are numbers.
+pub(super) fn address(host: usize, moves: u64) -> String {
+    match moves {
+        0 => format!("f{host}:9010"),
+        _ => format!("10.{}.{}.{host}:9010", moves >> 8, moves & 0xff),
+    }
+}
+
+/// The host that has an address, or had it.
+fn host(address: &str) -> Option<usize> {
+    let (name, _port) = address.rsplit_once(':')?;
+    let number = name.strip_prefix('f').or_else(|| name.rsplit('.').next())?;
+    number.parse().ok()
 }
 
 struct Line {
     network: Arc<Network>,
     from: usize,
     to: usize,
+    address: String,
 }
 
 impl Transport for Line {
     fn call(&self, request: http::Request<Body>) -> Called {
+        if self.network.address(self.to) != self.address {
+            return std::future::ready(Err(unavailable("no route to host"))).boxed();
+        }
         Arc::clone(&self.network).call(self.from, self.to, request).boxed()
     }
 }

@@ -15,8 +15,17 @@ pub(super) struct Members {
     ever: BTreeMap<NodeId, String>,
     /// How many registrations of an address may come yet.
     adds: BTreeMap<String, u64>,
-    /// Whom somebody wanted out.
-    drops: BTreeSet<NodeId>,
+    /// How many drops of an address may come yet.
+    drops: BTreeMap<String, u64>,
+    /// How many changes of a role may come yet, by address and what is to come.
+    turns: BTreeMap<String, u64>,
+    /// Where frontends may be registered that have moved.
+    places: BTreeMap<NodeId, BTreeSet<String>>,
+    /// Who was dropped.
+    dropped: BTreeSet<NodeId>,
+    /// Who was registered as a follower at some time, and who as an observer.
+    ever_followers: BTreeSet<NodeId>,
+    ever_observers: BTreeSet<NodeId>,
     /// Whom a committed membership took out.
     gone: BTreeSet<NodeId>,
 }
@@ -29,27 +38,42 @@ impl Members {
 
     /// It was refused, so it must not come any more, nor have come.
     pub fn refused_to_add(&mut self, address: &str) -> Result<(), String> {
-        match self.adds.get_mut(address) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                Ok(())
-            }
-            _ => Err(format!("adding {address} was refused, and yet it is registered")),
+        if !take(&mut self.adds, address) {
+            return Err(format!("adding {address} was refused, and yet it is registered"));
         }
+        Ok(())
     }
 
-    /// Somebody wants a frontend out.
-    pub fn asked_to_drop(&mut self, node: NodeId) {
-        self.drops.insert(node);
+    /// Somebody wants the frontend at this address out.
+    pub fn asked_to_drop(&mut self, address: &str) {
+        *self.drops.entry(address.to_owned()).or_default() += 1;
     }
 
     /// It was refused, so it must not happen any more, nor have happened.
-    pub fn refused_to_drop(&mut self, node: NodeId) -> Result<(), String> {
-        if !self.registry.contains_key(&node) {
-            return Err(format!("dropping frontend {node} was refused, and yet it is gone"));
+    pub fn refused_to_drop(&mut self, address: &str) -> Result<(), String> {
+        if !take(&mut self.drops, address) {
+            return Err(format!("dropping {address} was refused, and yet it is gone"));
         }
-        self.drops.remove(&node);
         Ok(())
+    }
+
+    /// Somebody wants the frontend at this address to become that.
+    pub fn asked_to_turn(&mut self, address: &str, kind: FrontendKind) {
+        *self.turns.entry(turn(address, kind)).or_default() += 1;
+    }
+
+    /// It was refused, so it must not happen any more, nor have happened.
+    pub fn refused_to_turn(&mut self, address: &str, kind: FrontendKind) -> Result<(), String> {
+        if !take(&mut self.turns, &turn(address, kind)) {
+            let kind = kind.name();
+            return Err(format!("{address} was refused to become {kind}, and yet it is one"));
+        }
+        Ok(())
+    }
+
+    /// A frontend has moved there, and that may be recorded.
+    pub fn may_be_at(&mut self, node: NodeId, address: &str) {
+        self.places.entry(node).or_default().insert(address.to_owned());
     }
 
     /// Registered frontends.
@@ -62,10 +86,10 @@ impl Members {
         self.ever.contains_key(&node)
     }
 
-    /// Registered frontends that are to vote.
-    pub fn followers(&self) -> BTreeSet<NodeId> {
-        let followers = self.registry.iter().filter(|(_, f)| f.kind == FrontendKind::Follower);
-        followers.map(|(node, _)| *node).collect()
+    /// Registered frontends of a kind.
+    pub fn of_kind(&self, kind: FrontendKind) -> BTreeSet<NodeId> {
+        let found = self.registry.iter().filter(|(_, frontend)| frontend.kind == kind);
+        found.map(|(node, _)| *node).collect()
     }
 
     /// The registry after the entry `lsn`, as somebody has applied it.
@@ -76,21 +100,39 @@ impl Members {
         self.lsn = lsn;
         let now: BTreeMap<_, _> = now.into_iter().collect();
         for (node, frontend) in &now {
-            if self.registry.contains_key(node) {
+            match frontend.kind {
+                FrontendKind::Follower => self.ever_followers.insert(*node),
+                FrontendKind::Observer => self.ever_observers.insert(*node),
+            };
+            if let Some(before) = self.registry.get(node) {
+                let (from, to) = (before.address(), frontend.address());
+                let turned = before.kind != frontend.kind;
+                if turned && !take(&mut self.turns, &turn(&from, frontend.kind)) {
+                    let kind = frontend.kind.name();
+                    return Err(format!("nobody asked frontend {node} at {from} to be {kind}"));
+                }
+                if from != to && !self.places.get(node).is_some_and(|all| all.contains(&to)) {
+                    return Err(format!("frontend {node} is recorded at {to}, where it never was"));
+                }
                 continue;
             }
             let address = frontend.address();
             if self.ever.insert(*node, address.clone()).is_some() {
                 return Err(format!("the id {node} is given a second time, to {address}"));
             }
-            match self.adds.get_mut(&address) {
-                Some(left) if *left > 0 => *left -= 1,
-                _ => return Err(format!("nobody asked for frontend {node} at {address}")),
+            if !take(&mut self.adds, &address) {
+                return Err(format!("nobody asked for frontend {node} at {address}"));
             }
         }
-        let left = self.registry.keys().find(|node| !now.contains_key(node));
-        if let Some(node) = left.filter(|node| !self.drops.contains(node)) {
-            return Err(format!("nobody asked to drop frontend {node}, which is gone"));
+        for (node, frontend) in &self.registry {
+            if now.contains_key(node) {
+                continue;
+            }
+            let address = frontend.address();
+            if !take(&mut self.drops, &address) {
+                return Err(format!("nobody asked to drop {node} at {address}, which is gone"));
+            }
+            self.dropped.insert(*node);
         }
         self.registry = now;
         Ok(())
@@ -111,11 +153,11 @@ impl Members {
             if self.gone.contains(node) {
                 return Err(format!("frontend {node} is taken in again after it was taken out"));
             }
-            if !self.ever.contains_key(node) {
-                return Err(format!("frontend {node} is taken in and was never registered"));
+            if !self.ever_followers.contains(node) {
+                return Err(format!("frontend {node} is taken in and was never a follower"));
             }
         }
-        let unasked = nodes_before.difference(&nodes_after).find(|node| !self.drops.contains(node));
+        let unasked = nodes_before.difference(&nodes_after).find(|node| !self.may_leave(**node));
         if let Some(node) = unasked {
             return Err(format!("frontend {node} is taken out, and nobody asked for it"));
         }
@@ -132,15 +174,37 @@ impl Members {
                 return Err(format!("frontend {node} is to vote and has nothing of the log"));
             }
         }
-        match last.difference(new).find(|node| !self.drops.contains(node)) {
+        match last.difference(new).find(|node| !self.may_leave(**node)) {
             Some(node) => Err(format!("frontend {node} is to vote no more; nobody asked for it")),
             None => Ok(()),
         }
     }
 
+    /// Whether somebody wanted this one not to vote any more.
+    fn may_leave(&self, node: NodeId) -> bool {
+        self.dropped.contains(&node) || self.ever_observers.contains(&node)
+    }
+
     /// `next` is committed after `previous`.
     pub fn committed(&mut self, previous: &Membership, next: &Membership) {
         let left = previous.nodes().map(|(node, _)| *node);
-        self.gone.extend(left.filter(|node| next.get_node(node).is_none()));
+        let left = left.filter(|node| next.get_node(node).is_none());
+        // Who became an observer may become a follower again.
+        self.gone.extend(left.filter(|node| self.dropped.contains(node)));
     }
+}
+
+/// One of those asked for has come; false if nothing was left to come.
+fn take(asked: &mut BTreeMap<String, u64>, address: &str) -> bool {
+    match asked.get_mut(address) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            true
+        }
+        _ => false,
+    }
+}
+
+fn turn(address: &str, kind: FrontendKind) -> String {
+    format!("{address} {}", kind.name())
 }
