@@ -119,7 +119,8 @@ pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
 }
 
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
-/// first both work. `tell` is told what is waited for.
+/// first both work. `tell` is told what is waited for. `entrant` is drawn anew for each data
+/// directory: it keeps an answer that got lost from costing an id.
 ///
 /// # Errors
 /// Helpers that are no frontends, an answer that makes no sense, a refusal, or the stop signal.
@@ -129,9 +130,10 @@ pub async fn join(
     frontend: &Frontend,
     surroundings: &Surroundings,
     tell: &(impl Fn(&str) + Sync),
+    entrant: u64,
     stop: &CancellationToken,
 ) -> Result<Joined, JoinError> {
-    let request = request(frontend, surroundings);
+    let request = JoinRequest { entrant, ..request(frontend, surroundings) };
     let mut said: Option<(Instant, String)> = None;
     let mut refusals = 0;
     loop {
@@ -200,6 +202,7 @@ fn request(frontend: &Frontend, surroundings: &Surroundings) -> JoinRequest {
         version: VERSION.to_owned(),
         machine: surroundings.machine.clone(),
         clock_us: 0,
+        entrant: 0,
         known: None,
     }
 }

@@ -72,7 +72,8 @@ impl Service for Answering {
         if let Some(objection) = self.0.objection(&newcomer).await {
             return Err(Status::failed_precondition(objection));
         }
-        let entry = Alteration::Enter { node, ports, version: request.version };
+        let entrant = request.entrant;
+        let entry = Alteration::Enter { node, ports, version: request.version, entrant };
         let entered = self.0.run("", HostCommand::Alter(entry), command_deadline()).await;
         let entered = entered.map_err(|failure| Status::unavailable(failure.message))?;
         if self.0.machine().lsn() < entered {
@@ -82,6 +83,9 @@ impl Service for Answering {
         let Some((node, frontend)) = self.0.registered_at(&address) else {
             return unregistered();
         };
+        if self.0.machine().view().entrant(node) != Some(entrant) {
+            return Err(Status::unavailable("another frontend has entered at this address"));
+        }
         let answer = Some(Answer::Member(Membership {
             cluster: cluster.0,
             generation: generation.0,

@@ -20,6 +20,7 @@
 //! | `05 client:8 lsn:8`                     | outcomes of a client's requests in one entry   |
 //! | `06 slot:4`                             | LSN and state digest, a ring                   |
 //! | `07 lsn:8`                              | a recovery: how a generation began             |
+//! | `08 node:8`                             | what a frontend drew when it entered           |
 //! | `0c 00`                                 | LSN since which there is a row for every entry |
 //! | `0c 01 lsn:8 part:4`                    | what an entry changed, for subscribers         |
 //! | `0c 02`                                 | why this state is not to be used               |
@@ -52,6 +53,7 @@ pub const SETTINGS: &[u8] = &[0x04];
 pub const REQUESTS: &[u8] = &[0x05];
 pub const DIGESTS: &[u8] = &[0x06];
 pub const RECOVERIES: &[u8] = &[0x07];
+pub const ENTRANTS: &[u8] = &[0x08];
 pub const CHANGES_BEGIN: Bytes = Bytes::from_static(&[0x0c, 0]);
 pub const CHANGES: &[u8] = &[0x0c, 1];
 pub const QUARANTINE: Bytes = Bytes::from_static(&[0x0c, 2]);
@@ -59,6 +61,10 @@ const SPACES: u8 = 0x10;
 
 pub fn frontend(node: NodeId) -> Bytes {
     join(FRONTENDS, &[&node.0.to_be_bytes()])
+}
+
+pub fn entrant(node: NodeId) -> Bytes {
+    join(ENTRANTS, &[&node.0.to_be_bytes()])
 }
 
 pub fn manifest(module: ModuleDigest) -> Bytes {

@@ -27,6 +27,8 @@ pub struct Registry {
     pub cluster: Option<(ClusterId, Generation)>,
     pub membership: StoredMembership,
     pub frontends: BTreeMap<NodeId, Frontend>,
+    /// What each drew for its data directory when it entered.
+    pub entrants: BTreeMap<NodeId, u64>,
     /// The highest id ever given, so that none is given twice.
     pub newest_node: NodeId,
     pub modules: BTreeMap<ModuleDigest, Installed>,
@@ -121,6 +123,10 @@ impl Registry {
         };
         rows::each(view, keys::FRONTENDS, |key, row| {
             tables.frontends.insert(NodeId(rows::number(key)?), Frontend::decode(row)?);
+            Ok(())
+        })?;
+        rows::each(view, keys::ENTRANTS, |key, row| {
+            tables.entrants.insert(NodeId(rows::number(key)?), u64::from_be_bytes(row.array()?));
             Ok(())
         })?;
         tables.load_modules(view)?;

@@ -135,6 +135,11 @@ impl MachineView {
         self.published.registry.active.as_ref()
     }
 
+    /// What a frontend drew for its data directory when it entered.
+    pub fn entrant(&self, node: NodeId) -> Option<u64> {
+        self.published.registry.entrants.get(&node).copied()
+    }
+
     /// The migration of the active module's key space, if one is under way.
     pub fn migration(&self) -> Option<&Migration> {
         self.published.registry.migration.as_ref()

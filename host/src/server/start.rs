@@ -364,9 +364,16 @@ async fn identity(
             tracing::info!("{waiting}");
             options.progress.send_replace(waiting.to_owned());
         };
-        let joined =
-            bootstrap::join(&raft::Tcp, &options.helpers, registered, surroundings, &tell, stop)
-                .await?;
+        let joined = bootstrap::join(
+            &raft::Tcp,
+            &options.helpers,
+            registered,
+            surroundings,
+            &tell,
+            rand::random(),
+            stop,
+        )
+        .await?;
         directory.set_members(&joined.members)?;
         joined.identity
     };

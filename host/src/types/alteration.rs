@@ -64,9 +64,9 @@ pub enum Alteration {
         /// See [`Alteration::Drop`].
         force: bool,
     },
-    /// A frontend with an empty data directory asks who it is. If one has entered as `node` before,
-    /// its data is lost, and with it what it has acknowledged; so it becomes a new frontend, whose
-    /// id is this command's LSN. An id stands for one data directory.
+    /// A frontend with an empty data directory asks who it is. If another one has entered as `node`
+    /// before, that one's data is lost, and with it what it has acknowledged; so this becomes a new
+    /// frontend, whose id is this command's LSN. An id stands for one data directory.
     Enter {
         /// As which it is registered.
         node: NodeId,
@@ -74,6 +74,8 @@ pub enum Alteration {
         ports: Ports,
         /// Its version.
         version: String,
+        /// Drawn for the data directory, so that asking again changes nothing.
+        entrant: u64,
     },
 }
 
@@ -141,11 +143,12 @@ impl Alteration {
                 seen.encode(out);
                 out.flag(*force);
             }
-            Self::Enter { node, ports, version } => {
+            Self::Enter { node, ports, version, entrant } => {
                 out.byte(ENTER);
                 node.encode(out);
                 ports.encode(out);
                 out.text(version);
+                out.raw(&entrant.to_be_bytes());
             }
         }
     }
@@ -175,6 +178,7 @@ impl Alteration {
                 node: NodeId::decode(input)?,
                 ports: Ports::decode(input)?,
                 version: input.text()?,
+                entrant: u64::from_be_bytes(input.array()?),
             },
             tag => return Err(DecodeError::Version(tag)),
         })

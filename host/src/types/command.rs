@@ -339,6 +339,7 @@ mod tests {
                 node: NodeId(3),
                 ports: Ports { query: 1, rpc: 2, http: 3 },
                 version: "1".into(),
+                entrant: 9,
             },
         ];
         all.map(HostCommand::Alter).map(Action::Host).to_vec()
@@ -359,7 +360,7 @@ mod tests {
             b"\x0b\x01\x02\x01h\xb2\x46\x01h\xb2\x46\xac\x02\x01".to_vec(),
             b"\x0c\x03\x01h\xb2\x46\x01".to_vec(),
             b"\x0d\x01h\xb2\x46\x01\xac\x02\x01".to_vec(),
-            b"\x0e\x03\x01\x02\x03\x011".to_vec(),
+            b"\x0e\x03\x01\x02\x03\x011\0\0\0\0\0\0\0\x09".to_vec(),
         ];
         assert_eq!(packed.collect::<Vec<_>>(), expected);
     }

@@ -19,8 +19,8 @@
 //! nothing from the store.
 //!
 //! Version 1.0.1, built with the feature `twin`, is the same under another version, to measure
-//! activations with. Version 2.0.0, built with the feature `v2`, also knows when a key was created, and has that in
-//! `kv.pairs`. It serves what version 1.0.0 wrote and migrates it meanwhile.
+//! activations with. Version 2.0.0, built with the feature `v2`, also knows when a key was created,
+//! and has that in `kv.pairs`. It serves what version 1.0.0 wrote and migrates it meanwhile.
 
 mod machine;
 mod pairs;

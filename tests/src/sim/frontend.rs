@@ -265,7 +265,7 @@ async fn start(
     oracle: Arc<Mutex<Oracle>>,
     context: Arc<Context>,
 ) -> Result<Running, String> {
-    let identity = identity(&birth, &network, &oracle).await?;
+    let identity = identity(&birth, &network, &oracle, &context).await?;
     let (log, writer) =
         Log::open_stepped(device, LogOptions::default()).map_err(|error| error.to_string())?;
     tokio::spawn(disk::drive(writer, log_disk, mood, Arc::clone(&context)));
@@ -316,6 +316,7 @@ async fn identity(
     birth: &Birth,
     network: &Arc<Network>,
     oracle: &Mutex<Oracle>,
+    context: &Context,
 ) -> Result<Identity, String> {
     let known = *birth.passport.lock();
     if let Some(known) = known {
@@ -323,9 +324,10 @@ async fn identity(
     }
     let (dial, own) = (network.dialer(birth.host), company::own(birth));
     let surroundings = Surroundings::unknown(Live::new(config()));
-    let stop = CancellationToken::new();
+    let (stop, entrant) = (CancellationToken::new(), context.dice.next());
     let joined =
-        bootstrap::join(&*dial, &birth.helpers, &own, &surroundings, &|_: &str| {}, &stop).await;
+        bootstrap::join(&*dial, &birth.helpers, &own, &surroundings, &|_: &str| {}, entrant, &stop)
+            .await;
     let joined = joined.map_err(|error| error.to_string())?;
     let identity = joined.identity;
     *birth.members.lock() = joined.members;

@@ -1,5 +1,7 @@
 //! Defects that can be put in on purpose, to see that the simulation finds them.
 
+use super::plan::CHANGES_FROM;
+
 /// A defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutation {
@@ -41,6 +43,21 @@ pub enum Mutation {
 impl Mutation {
     /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        !matches!(self, Self::DiscardedIsRefused | Self::StaleMembership | Self::TokenIgnored)
+        self != Self::DiscardedIsRefused
+    }
+
+    /// Where to begin to look for it: among histories in which frontends join and leave, if it
+    /// shows only there.
+    pub fn first_seed(self) -> u64 {
+        match self {
+            Self::PromotedAtOnce
+            | Self::UnaskedRemoval
+            | Self::StaleMembership
+            | Self::BoundedNotRefreshed
+            | Self::EmptyVoter
+            | Self::FeedUncommitted
+            | Self::FeedSkipsPurged => CHANGES_FROM,
+            _ => 1,
+        }
     }
 }

@@ -392,7 +392,11 @@ impl Oracle {
             let kept = |at: u64, record: &Bytes| disk.kept(at, record);
             let own = |(at, all): (&u64, _)| self.in_log(disk, *at, all, kept);
             let in_force = self.memberships.range(..=index).rev().filter_map(own).next();
-            let later = self.memberships.range(index + 1..).filter_map(own);
+            // A leader counts by the newest in its log, on its disk or not. If it is lost, so that
+            // the one before is in force, the majorities of that one include these.
+            let seen = |at: u64, record: &Bytes| disk.log.seen(at).as_ref() == Some(record);
+            let newest = |(at, all): (&u64, _)| self.in_log(disk, *at, all, seen);
+            let later = self.memberships.range(index + 1..).filter_map(newest);
             in_force.into_iter().chain(later).any(|(_, all)| self.is_majority(all, holds))
         })
     }
@@ -407,16 +411,27 @@ impl Oracle {
     }
 
     /// Whether `host` was elected by a majority of those who vote by its own log, as that was
-    /// before it led, and is one of them.
-    fn is_elected(&self, host: usize, leader: LeaderId) -> bool {
+    /// before it led, and is one of them, or was until the newest change: that may reach it between
+    /// the probe of its chances and the election.
+    fn is_elected(&self, host: usize, leader: LeaderId) -> Result<(), String> {
         let disk = self.disk(host);
         let seen = |at: u64, record: &Bytes| disk.log.seen(at).as_ref() == Some(record);
         let all = self.memberships.iter().rev();
-        let mut own = all.filter_map(|(at, all)| self.in_log(disk, *at, all, seen));
-        let Some((_, in_force)) = own.find(|(by, _)| *by != leader) else { return true };
+        let own = all.filter_map(|(at, all)| {
+            let (by, membership) = self.in_log(disk, *at, all, seen)?;
+            Some((*at, by, membership))
+        });
+        let mut before = own.filter(|(_, by, _)| *by != leader);
+        let Some((at, by, in_force)) = before.next() else { return Ok(()) };
         let votes = |disk: &Disk| disk.log.voted().is_some_and(|vote| vote.leader_id >= leader);
-        in_force.voter_ids().any(|voter| voter == leader.node_id)
-            && self.is_majority(in_force, votes)
+        let votes_in = |it: &Membership| it.voter_ids().any(|voter| voter == leader.node_id);
+        let votes_itself =
+            votes_in(in_force) || before.next().is_some_and(|(_, _, it)| votes_in(it));
+        if votes_itself && self.is_majority(in_force, votes) {
+            return Ok(());
+        }
+        let voted: Vec<_> = self.disks.iter().map(|disk| (disk.node, disk.log.voted())).collect();
+        Err(format!(" of the membership {by}.{at}: {in_force}; the newest votes are {voted:?}"))
     }
 
     /// `host` leads, by its own account.
@@ -427,9 +442,9 @@ impl Oracle {
         self.context.count("leaders");
         self.context.say(&format!("host {host} leads as {leader}"));
         self.leaders.insert(leader, host);
-        if !self.is_elected(host, leader) {
+        if let Err(by) = self.is_elected(host, leader) {
             self.context.violate(format!(
-                "election safety: host {host} leads as {leader} without the votes of a majority"
+                "election safety: host {host} leads as {leader} without the votes of a majority{by}"
             ));
         }
         let log = &self.disk(host).log;

@@ -138,15 +138,16 @@ pub struct Plan {
 
 /// Every so many seeds, modules run as WebAssembly.
 const WASM_EVERY: u64 = 32;
-/// In every so many, frontends join and leave. The others are the histories that they were before
-/// any could.
+/// From this seed on, frontends join and leave in every other history: not all of those hold yet.
+/// The others are the histories that they were before any could.
+pub const CHANGES_FROM: u64 = 1_000_000;
 const CHANGES_EVERY: u64 = 2;
 
 /// How many of those have observers, and how many frontends that move, in millionths.
 const OBSERVED_RATE: u64 = 500_000;
 const MOVING_RATE: u64 = 300_000;
-/// From this seed on, roles and addresses change too: not all of those histories hold yet.
-const ALTERED_FROM: u64 = 1_000_000;
+/// From this seed on, roles and addresses change too.
+const ALTERED_FROM: u64 = 2_000_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -160,7 +161,7 @@ impl Plan {
         }
         // Of their own, so that the other plans stay what they are.
         let own = Dice::new(!seed);
-        let changes = seed.is_multiple_of(CHANGES_EVERY);
+        let changes = seed >= CHANGES_FROM && seed.is_multiple_of(CHANGES_EVERY);
         let change_rate = if changes { own.within(&(150..=1_200)) } else { 0 };
         let observers = if changes && own.chance(OBSERVED_RATE) { 2 } else { 0 };
         let moves = changes && own.chance(MOVING_RATE) && seed >= ALTERED_FROM;

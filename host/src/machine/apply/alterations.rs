@@ -10,6 +10,7 @@ use quorate_wire::Failure;
 
 use super::frontends::{FOUNDER, REGISTRY, check_address, check_version};
 use super::host::{Halt, Host, refuse, refuse_with};
+use crate::machine::{keys, rows};
 use crate::types::{ALTERED_MAX, Address, Alteration, Frontend, FrontendKind, Lsn, NodeId, Ports};
 
 /// Most followers: each more makes every write slower, and two of seven may be lost at once anyway.
@@ -35,7 +36,9 @@ impl Host<'_> {
             Alteration::Turn { address, kind, seen, force } => {
                 self.turn_frontend(&address, kind, seen, force)
             }
-            Alteration::Enter { node, ports, version } => self.enter(node, ports, version),
+            Alteration::Enter { node, ports, version, entrant } => {
+                self.enter(node, ports, version, entrant)
+            }
         }
     }
 
@@ -145,11 +148,20 @@ impl Host<'_> {
         Ok(1)
     }
 
-    fn enter(&mut self, node: NodeId, ports: Ports, version: String) -> Result<u64, Halt> {
+    fn enter(
+        &mut self,
+        node: NodeId,
+        ports: Ports,
+        version: String,
+        entrant: u64,
+    ) -> Result<u64, Halt> {
         let before = self.registry.frontends.get(&node).cloned();
-        // Not known: refused there.
-        let Some(before) = before.filter(Frontend::has_entered) else {
-            return self.announce_frontend(node, ports, version);
+        let asks_again = self.registry.entrants.get(&node) == Some(&entrant);
+        let Some(before) = before.filter(|before| before.has_entered() && !asks_again) else {
+            // Refused there when it is not known.
+            let affected = self.announce_frontend(node, ports, version)?;
+            self.set_entrant(node, entrant);
+            return Ok(affected);
         };
         if self.registry.membership.membership().voter_ids().any(|voter| voter == node) {
             let message = format!("frontend {node} votes; one without its data cannot replace it");
@@ -163,7 +175,14 @@ impl Host<'_> {
         }
         self.drop_frontend(node)?;
         self.register(id, Frontend { ports, version, ..before });
+        self.set_entrant(id, entrant);
         Ok(1)
+    }
+
+    fn set_entrant(&mut self, node: NodeId, entrant: u64) {
+        let row = rows::pack(|out| out.raw(&entrant.to_be_bytes()));
+        self.put(keys::entrant(node), row);
+        self.registry.entrants.insert(node, entrant);
     }
 
     fn find(&self, address: &Address) -> Result<(NodeId, &Frontend), Halt> {

@@ -100,6 +100,9 @@ impl Host<'_> {
             return Err(unknown(node));
         }
         self.overlay.delete(keys::frontend(node));
+        if self.registry.entrants.remove(&node).is_some() {
+            self.overlay.delete(keys::entrant(node));
+        }
         for (digest, module) in &mut self.registry.modules {
             if module.acknowledgements.remove(&node).is_some() {
                 self.overlay.delete(keys::acknowledgement(*digest, node));

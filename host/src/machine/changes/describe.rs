@@ -91,7 +91,7 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
         HostCommand::Alter(Alteration::Turn { address, kind, .. }) => {
             ("turn_frontend", json!({ "address": address.to_string(), "role": kind.name() }))
         }
-        HostCommand::Alter(Alteration::Enter { node, ports, version }) => (
+        HostCommand::Alter(Alteration::Enter { node, ports, version, .. }) => (
             "enter_frontend",
             json!({
                 "frontend": known(*node, registry), "version": version,

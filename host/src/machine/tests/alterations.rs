@@ -62,9 +62,9 @@ impl Registry {
         self.alter(Alteration::Turn { address: address(host), kind, seen, force })
     }
 
-    fn enter(&mut self, node: NodeId) -> Outcome {
+    fn enter(&mut self, node: NodeId, entrant: u64) -> Outcome {
         let ports = Ports { query: 9030, rpc: 9020, http: 8030 };
-        self.alter(Alteration::Enter { node, ports, version: "1".to_owned() })
+        self.alter(Alteration::Enter { node, ports, version: "1".to_owned(), entrant })
     }
 
     fn move_to(&mut self, node: NodeId, host: &str, by_hand: bool) -> Outcome {
@@ -153,16 +153,17 @@ fn a_list_for_which_too_few_ids_are_free_may_be_repeated_and_no_id_comes_twice()
 fn an_id_stands_for_one_data_directory_so_one_that_enters_again_gets_a_new_one() {
     let mut registry = Registry::of_three();
     let voter = registry.id("h2");
-    assert!(refusal(&registry.enter(voter)).contains("votes"));
-    assert_eq!(refusal(&registry.enter(NodeId(9999))), "frontend does not exist[9999]");
+    assert!(refusal(&registry.enter(voter, 1)).contains("votes"));
+    assert_eq!(refusal(&registry.enter(NodeId(9999), 1)), "frontend does not exist[9999]");
     registry.add(Follower, &["h4"]);
     let first = registry.id("h4");
-    assert_eq!(affected(&registry.enter(first)), 1);
+    assert_eq!(affected(&registry.enter(first, 1)), 1);
+    assert_eq!(affected(&registry.enter(first, 1)), 0, "the answer may have been lost");
     assert_eq!(registry.id("h4"), first, "it has not entered before");
     registry.log.push(EntryPayload::Blank);
     let entry = registry.log.entries.last().unwrap().clone();
     registry.node.apply(&[entry]);
-    assert_eq!(affected(&registry.enter(first)), 1);
+    assert_eq!(affected(&registry.enter(first, 2)), 1);
     let second = registry.id("h4");
     assert_eq!(second.0, registry.log.lsn().0);
     let view = registry.node.machine.view();
@@ -170,7 +171,9 @@ fn an_id_stands_for_one_data_directory_so_one_that_enters_again_gets_a_new_one()
     assert_eq!(view.newest_node(), second);
     let now = view.frontend(second).unwrap();
     assert_eq!((now.kind, now.ports.query, now.version.as_str()), (Follower, 9030, "1"));
-    assert!(refusal(&registry.enter(first)).contains("does not exist"));
+    assert_eq!(affected(&registry.enter(second, 2)), 0);
+    assert_eq!(registry.id("h4"), second);
+    assert!(refusal(&registry.enter(first, 1)).contains("does not exist"));
 }
 
 #[test]

@@ -91,8 +91,8 @@ impl Overheard {
             (known.count)("feeds that went on behind a snapshot");
         }
         self.snapshots = known.snapshots;
-        let mut next = previous.map_or(0, |last| last + 1);
-        for entry in &batch.entries {
+        let first = previous.map_or(0, |last| last + 1);
+        for (next, entry) in (first..).zip(&batch.entries) {
             let entry = decode_entry(entry).map_err(|error| error.to_string())?;
             if entry.log_id.index != next {
                 return Err(format!("entry {} comes where {next} is due", entry.log_id));
@@ -101,7 +101,6 @@ impl Overheard {
                 return Err(format!("entry {} is not committed", entry.log_id));
             }
             self.position = Some(next);
-            next += 1;
         }
         Ok(())
     }

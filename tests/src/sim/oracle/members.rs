@@ -120,7 +120,7 @@ impl Members {
             if self.ever.insert(*node, address.clone()).is_some() {
                 return Err(format!("the id {node} is given a second time, to {address}"));
             }
-            if !take(&mut self.adds, &address) {
+            if !take(&mut self.adds, &address) && !self.enters_again(frontend, &now) {
                 return Err(format!("nobody asked for frontend {node} at {address}"));
             }
         }
@@ -129,13 +129,26 @@ impl Members {
                 continue;
             }
             let address = frontend.address();
-            if !take(&mut self.drops, &address) {
+            let succeeded = now
+                .values()
+                .any(|other| self.enters_again(other, &now) && other.address() == address);
+            if !succeeded && !take(&mut self.drops, &address) {
                 return Err(format!("nobody asked to drop {node} at {address}, which is gone"));
             }
             self.dropped.insert(*node);
         }
         self.registry = now;
         Ok(())
+    }
+
+    /// Whether a frontend came with an empty disk in the place of one that may have entered before:
+    /// that one is gone, and this one has a new id under the same address.
+    fn enters_again(&self, frontend: &Frontend, now: &BTreeMap<NodeId, Frontend>) -> bool {
+        let mut before = self.registry.iter().filter(|(node, _)| !now.contains_key(node));
+        frontend.has_entered()
+            && before.any(|(_, before)| {
+                before.kind == frontend.kind && before.address() == frontend.address()
+            })
     }
 
     /// `next` follows `previous` in a log. `holds` tells whether a frontend has any of the log.
