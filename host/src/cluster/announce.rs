@@ -35,8 +35,10 @@ impl Cluster {
     /// they are. `helpers` are asked too.
     pub async fn announce(&self, helpers: &[String], stop: &CancellationToken) {
         let mut said = Instant::now();
+        // If it was, an administrator who has it registered elsewhere afterwards means it.
+        let mut was_here = false;
         while !stop.is_cancelled() {
-            match self.announce_once(helpers).await {
+            match self.announce_once(helpers, &mut was_here).await {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(reason) if said.elapsed() >= SAY_INTERVAL => {
@@ -53,7 +55,7 @@ impl Cluster {
     }
 
     /// Whether nothing is left to be recorded.
-    async fn announce_once(&self, helpers: &[String]) -> Result<bool, String> {
+    async fn announce_once(&self, helpers: &[String], was_here: &mut bool) -> Result<bool, String> {
         let (node, mine) = (self.identity().node, &self.inner.frontend);
         let view = self.machine().view();
         // One that has just joined was announced by its helper.
@@ -61,6 +63,11 @@ impl Cluster {
         drop(view);
         let to = Address::of(mine);
         let is_elsewhere = !to.is_of(&present);
+        *was_here |= !is_elsewhere;
+        if is_elsewhere && *was_here {
+            tracing::warn!("this frontend was moved to {}: start it there", present.address());
+            return Ok(true);
+        }
         let moved = is_elsewhere && is_reachable(&mine.host, &present.host);
         if moved && !self.hears_leader() {
             self.tell_others(helpers).await?;
