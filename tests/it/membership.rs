@@ -286,17 +286,17 @@ fn a_frontend_that_starts_elsewhere_is_found_and_so_is_a_majority() {
 
 #[test]
 fn an_administrator_moves_a_frontend_by_hand_and_the_only_one_moves_by_itself() {
-    let mut cluster = Cluster::start(2);
+    let mut cluster = Cluster::start(3);
     let leader = cluster.leader(0);
-    let moved = 1 - leader;
+    let moved = (leader + 1) % 3;
     let old = cluster.frontends[moved].address();
+    cluster.frontends[moved].stop();
     cluster.frontends[moved].relocate();
     let new = cluster.frontends[moved].address();
     let client = cluster.frontends[leader].mariadb();
     client.ok(&format!("ALTER SYSTEM MODIFY FRONTEND HOST \"{old}\" TO \"{new}\""));
     let shown = client.ok("SHOW FRONTENDS");
     assert!(cell(&shown, &cluster.frontends[moved], "Role").is_some(), "{}", shown.text);
-    cluster.frontends[moved].stop();
     cluster.frontends[moved].start();
     cluster.wait_whole();
 
