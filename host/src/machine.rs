@@ -41,6 +41,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use quorate_wire::Failure;
 use tokio::sync::watch;
 
 use crate::runtime::{Module, Runtime};
@@ -210,6 +211,20 @@ impl Machine {
     /// it any more.
     pub fn quarantine(&self) -> Option<String> {
         self.shared.quarantine.borrow().clone()
+    }
+
+    /// Whether the state may be used.
+    ///
+    /// # Errors
+    /// When it was put aside.
+    pub fn usable(&self) -> Result<(), Failure> {
+        match &*self.shared.quarantine.borrow() {
+            None => Ok(()),
+            Some(reason) => {
+                let message = format!("this frontend cannot serve: {reason}");
+                Err(Failure::new(1105, "HY000", message))
+            }
+        }
     }
 
     /// Puts the state aside, durably with the state itself: only another one in its place, by a

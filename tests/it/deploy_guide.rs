@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use quorate_tests::daemon::{Reaper, process_of};
+use quorate_tests::guide::like;
 use quorate_tests::{Ended, Mariadb, binary, eventually};
 use tempfile::TempDir;
 
@@ -229,20 +230,6 @@ fn compare(expected: &str, shown: &str) -> Result<(), String> {
 /// Whether each of the wanted lines is among those that are shown.
 fn fits(wanted: &[String], shown: &[String]) -> bool {
     wanted.iter().all(|wanted| shown.iter().any(|shown| like(wanted, shown)))
-}
-
-/// Whether a line is as expected, where `…` stands for anything.
-fn like(expected: &str, shown: &str) -> bool {
-    let mut parts = expected.split('…');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = shown.strip_prefix(first) else { return false };
-    let mut parts: Vec<_> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 /// The blocks before the section that begins the second part, and those from there on.

@@ -55,8 +55,10 @@ fn an_outvoted_frontend_neither_applies_nor_serves_but_votes_until_it_is_added_a
         error.contains(REASON).then_some(())
     };
     eventually("it serves nothing", LIMIT, serves_nothing);
-    let error = cluster.frontends[wrong].mariadb().error("CREATE DATABASE through_it");
-    assert!(error.contains(REASON), "{error}");
+    for statement in ["CREATE DATABASE through_it", "ALTER SYSTEM CREATE IMAGE", "SHOW MODULES"] {
+        let error = cluster.frontends[wrong].mariadb().error(statement);
+        assert!(error.contains(REASON), "{error}");
+    }
     assert!(cluster.frontends[wrong].mariadb().ok("SHOW FRONTENDS").rows().len() == 3);
 
     // Its log is right, so its vote counts.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use quorate_tests::guide::like;
 use quorate_tests::{Ended, author, binary, eventually};
 
 const GUIDE: &str = include_str!("../../docs/module-authoring.md");
@@ -145,19 +146,6 @@ fn assert_shown(expected: &str, shown: &str) {
     for wanted in expected.lines().map(squeeze) {
         assert!(lines.any(|line| like(&wanted, &line)), "'{wanted}' is not in\n{shown}");
     }
-}
-
-fn like(expected: &str, shown: &str) -> bool {
-    let mut parts = expected.split('…').map(str::trim);
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = shown.strip_prefix(first) else { return false };
-    let mut parts: Vec<_> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 fn write(folder: &Path, content: &str) {

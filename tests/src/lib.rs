@@ -6,6 +6,7 @@ mod cluster;
 pub mod daemon;
 pub mod endurance;
 pub mod files;
+pub mod guide;
 mod mariadb;
 mod process;
 pub mod prove;

@@ -6,7 +6,7 @@
 //! | 1 | failed | start it again |
 //! | 2 | wrong usage, configuration, port or data directory | leave it: it needs an operator |
 //! | 3 | no frontend reachable | try again |
-//! | 65 | what is on the disk is damaged or incomplete | leave it: it needs an operator |
+//! | 65 | what is on the disk is damaged, incomplete, or not the others' | leave it: it needs an operator |
 //! | 66 | it does not belong to the cluster any more: dropped, or of an old generation | leave it |
 //! | 74 | a write, a read or an fsync failed | start it again once the disk works |
 //! | 75 | the disk is full | start it again, with pauses; it says when there is too little room |
@@ -26,7 +26,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// No frontend reachable.
 pub const UNREACHABLE: u8 = 3;
-/// What is on the disk is damaged or incomplete.
+/// What is on the disk is damaged, incomplete, or not the others'.
 pub const DAMAGE: u8 = 65;
 /// It does not belong to the cluster any more.
 pub const EXPELLED: u8 = 66;

@@ -28,6 +28,7 @@ pub type Parts = ReceiverStream<Result<SaveSnapshotResponse, Status>>;
 
 /// Begins an archive of what is applied now; takes a snapshot if there was never one.
 pub async fn begin(cluster: &Cluster, backups: &Backups, stale: bool) -> Result<Parts, Status> {
+    cluster.machine().usable().map_err(|failure| status(&failure))?;
     if !stale {
         let deadline = Instant::now() + CONFIRM_TIMEOUT;
         let confirmed = cluster.node().read_index().get(deadline).await;

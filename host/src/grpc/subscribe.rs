@@ -44,6 +44,7 @@ impl Subscriptions {
     /// Begins one.
     pub async fn begin(&self, request: SubscribeRequest) -> Result<Stream, Status> {
         let filter = Filter::new(&request)?;
+        self.machine.usable().map_err(|failure| super::status(&failure))?;
         let place = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!(
                 "this frontend has {SUBSCRIPTIONS_MAX} subscriptions, the most it takes; ask another"

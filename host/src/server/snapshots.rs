@@ -77,7 +77,7 @@ impl Keeper {
     }
 
     fn is_due(&self, since_last: Duration) -> bool {
-        if self.cluster.machine().quarantine().is_some() {
+        if self.cluster.machine().usable().is_err() {
             return false;
         }
         let rules = self.rules();

@@ -31,13 +31,7 @@ impl Barrier {
     /// # Errors
     /// When that is not so before the deadline.
     pub async fn wait(&self, context: &StatementContext) -> Result<(), Failure> {
-        if let Some(reason) = self.cluster.machine().quarantine() {
-            return Err(Failure::new(
-                1105,
-                "HY000",
-                format!("this frontend cannot serve: {reason}"),
-            ));
-        }
+        self.cluster.machine().usable()?;
         let token = Lsn(context.token);
         let needed = match context.consistency {
             Consistency::Any => return Ok(()),

@@ -35,6 +35,7 @@ impl Services {
             }
             ClusterStatement::SetConfig(properties) => self.set_config(&context, properties).await,
             ClusterStatement::CreateImage => {
+                self.cluster.machine().usable()?;
                 let taken = self.cluster.node().take_snapshot().await;
                 let lsn = taken.map_err(|error| refused(error.to_string()))?;
                 Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
