@@ -13,8 +13,8 @@ use quorate::runtime::{Runtime, RuntimeOptions};
 use quorate::storage::state::{RocksState, RocksStateOptions};
 use quorate::types::{
     Action, Batch, BatchHeader, ClusterId, Command, Entry, EntryPayload, Frontend, FrontendKind,
-    Generation, HostCommand, LeaderId, LogId, Membership, ModuleDigest, ModuleManifest, NodeId,
-    Outcome, Peer, RequestId,
+    Generation, HostCommand, LeaderId, Lifecycle, LogId, Membership, ModuleDigest, ModuleManifest,
+    NodeId, Order, Outcome, Peer, RequestId,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ impl Side {
         let size_bytes = file.len() as u64;
         side.host(HostCommand::InstallModule(ModuleManifest { digest, size_bytes, description }));
         side.host(HostCommand::AcknowledgeModule { node: NodeId(1), digest, refusal: None });
-        side.host(HostCommand::ActivateModule { digest, expected: None, force: false });
+        side.host(HostCommand::Lifecycle(Lifecycle::Activate(Order::new(digest, None))));
         let (key, value) = (CHANGE_FEED.to_owned(), change_feed.to_owned());
         side.host(HostCommand::Set { key, value });
         side

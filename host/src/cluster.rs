@@ -18,6 +18,7 @@
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and
 //!   says through the log whether it can run it.
 //! - [`migration`]: the leader has a module's rows migrated, step by step.
+//! - [`schedule`]: the leader has a module activated when its time has come.
 //! - [`admission`]: what a frontend must be before it may join.
 //! - [`status`]: how each frontend is, asked directly; nothing of it is logged, so an idle cluster
 //!   writes nothing.
@@ -36,6 +37,7 @@ pub mod migration;
 pub mod modules;
 mod problems;
 pub mod pulse;
+pub mod schedule;
 pub mod service;
 pub mod standing;
 pub mod status;

@@ -146,6 +146,7 @@ impl Service for FrontDoor {
         self.check_peer(request.remote_addr())?;
         let mut parts = request.into_inner();
         let mut component = BytesMut::new();
+        let mut signature = None;
         while let Some(message) = parts.message().await? {
             if component.len() + message.part.len() > MODULE_BYTES_MAX {
                 return Err(Status::invalid_argument(format!(
@@ -153,9 +154,10 @@ impl Service for FrontDoor {
                 )));
             }
             component.extend_from_slice(&message.part);
+            signature = message.signature.or(signature);
         }
         let deadline = Instant::now() + INSTALL_TIMEOUT;
-        let installed = self.cluster.install(USER, component.freeze(), deadline).await;
+        let installed = self.cluster.install(USER, component.freeze(), signature, deadline).await;
         let installed = installed.map_err(|failure| status(&failure))?;
         let view = self.cluster.machine().view();
         let description = quorate_wire::Description::unpack(&installed.manifest.description)

@@ -24,6 +24,7 @@
 mod apply;
 mod changes;
 mod compare;
+mod gate;
 mod keys;
 mod mark;
 mod modules;
@@ -32,6 +33,7 @@ mod recovery;
 mod registry;
 mod requests;
 mod rows;
+mod signature;
 mod standing;
 mod view;
 
@@ -56,7 +58,7 @@ use requests::Requests;
 pub use apply::{
     ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, Explained, ExplainedCommand,
     FILE_BYTES_MAX, FOLLOWERS_MAX, FRONTENDS_MAX, INSTALLED_MAX, MIGRATION_BYTES_MAX,
-    MIGRATION_STEPS_MAX, SETTINGS_MAX, UPLOADS_MAX, is_address, may_be_repeated,
+    MIGRATION_STEPS_MAX, RETIRED_MAX, SETTINGS_MAX, UPLOADS_MAX, is_address, may_be_repeated,
 };
 pub use changes::{
     BEFORE_BYTES_MAX, BEFORE_READS_MAX, Before, CHANGE_FEED, Change, ChangeCursor, ChangesError,
@@ -68,12 +70,13 @@ pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};
 pub use position::DIGESTS_KEPT;
 pub use recovery::Recovery;
-pub use registry::{Activation, Active, Migration};
+pub use registry::{Activation, Active, Migration, SCHEDULED_INDEX, Scheduled};
 pub use requests::{
     CLIENTS_MAX, OUTCOMES_MAX, OUTCOMES_PER_CLIENT_MAX, REPLY_BYTES_KEPT_MAX, kept as remembered,
 };
+pub use signature::{REQUIRE as REQUIRE_SIGNATURES, SIGNATURE_BYTES_MAX, Signed, TRUSTED_KEYS};
 pub use standing::Standing;
-pub use view::{MachineView, ModuleState, ModuleStatus};
+pub use view::{MachineView, ModuleState, ModuleStatus, Plan};
 
 /// Version of the key layout and of the rows. A state of another version is not opened.
 const FORMAT: u8 = 1;

@@ -10,6 +10,7 @@ mod consensus;
 mod entry;
 mod frontend;
 mod ids;
+mod lifecycle;
 mod outcome;
 mod record;
 mod time;
@@ -23,6 +24,7 @@ pub use consensus::{
 pub use entry::{Batch, BatchHeader, BatchReply, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX};
 pub use frontend::{Frontend, FrontendKind, Ports};
 pub use ids::{ClusterId, Generation, Lsn, ModuleDigest, NodeId, RequestId, StateDigest};
+pub use lifecycle::{BreakToken, Consent, Gate, Lifecycle, Order, When};
 pub use outcome::{Outcome, Rejection};
 pub use record::{
     decode_entry, decode_log_id, decode_membership, decode_vote, encode_entry, encode_log_id,

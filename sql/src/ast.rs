@@ -20,7 +20,7 @@ pub use alter::{AlterAction, AlterTable, ColumnPosition};
 pub use cluster::{ClusterStatement, FrontendKind};
 pub use database::{AlterDatabase, CreateDatabase, DatabaseAction, DropDatabase};
 pub use filter::{Comparison, Filter, Operand};
-pub use module::{ModuleStatement, ModuleVersion};
+pub use module::{ActivateModule, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion};
 pub use name::{DatabaseName, Literal, ObjectName, Property};
 pub use partition::{
     Every, Partition, PartitionBy, PartitionItem, PartitionTerm, PartitionValue, PartitionValues,

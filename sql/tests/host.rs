@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use quorate_sql::{
-    Assignment, ClusterStatement, ErrorKind, FrontendKind, HostStatement, KillTarget, Limit,
-    ModuleStatement, ModuleVersion, Password, Scope, SessionStatement, SetValue, ShowFilter,
-    TransactionMode, host_statement,
+    ActivateModule, Assignment, ClusterStatement, ErrorKind, FrontendKind, HostStatement,
+    KillTarget, Limit, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion, Password, Scope,
+    SessionStatement, SetValue, ShowFilter, TransactionMode, host_statement,
 };
 
 fn host(text: &str) -> HostStatement {
@@ -364,16 +364,60 @@ fn life_of_modules() {
     }
     let version = ModuleVersion { name: "catalog".into(), version: "2.0.0".into() };
     assert_eq!(version.to_string(), "catalog@2.0.0");
-    assert_eq!(
-        module("INSTALL MODULE FROM '/m/catalog.wasm'"),
-        ModuleStatement::Install { file: "/m/catalog.wasm".into() }
-    );
-    assert_eq!(module("SHOW MODULES"), ModuleStatement::Show);
+    let install = |signature: Option<&str>| ModuleStatement::Install {
+        file: "/m/catalog.wasm".into(),
+        signature: signature.map(str::to_owned),
+    };
+    assert_eq!(module("INSTALL MODULE FROM '/m/catalog.wasm'"), install(None));
+    assert_eq!(module("INSTALL MODULE FROM '/m/catalog.wasm' SIGNED BY 's'"), install(Some("s")));
+    assert_eq!(module("SHOW MODULES"), ModuleStatement::List);
     assert_eq!(module("SHOW MODULE HISTORY"), ModuleStatement::History);
+    assert_eq!(module("SHOW MODULE 'catalog@2.0.0'"), ModuleStatement::Show(version.clone()));
     assert_eq!(module("CHECK MODULE 'catalog@2.0.0'"), ModuleStatement::Check(version.clone()));
+    assert_eq!(module("RETIRE MODULE 'catalog@2.0.0'"), ModuleStatement::Retire(version.clone()));
+    assert_eq!(module("CANCEL MODULE ACTIVATION"), ModuleStatement::Cancel);
+    assert_eq!(module("ROLLBACK MODULE;"), ModuleStatement::Rollback(ModuleGate::All));
     assert_eq!(
-        module("ACTIVATE MODULE 'catalog@2.0.0' FORCE"),
-        ModuleStatement::Activate { module: version, force: true }
+        module("explain rollback module force"),
+        ModuleStatement::ExplainRollback(ModuleGate::Force)
     );
-    assert_eq!(module("ROLLBACK MODULE;"), ModuleStatement::Rollback);
+}
+
+#[test]
+fn activations_at_once_and_later() {
+    let module = |text: &str| match host(text) {
+        HostStatement::Module(statement) => statement,
+        other => panic!("{text}: {other:?}"),
+    };
+    let plain = ActivateModule {
+        module: ModuleVersion { name: "m".into(), version: "2".into() },
+        gate: ModuleGate::All,
+        time: ModuleTime::Now,
+        breaking: None,
+    };
+    assert_eq!(module("ACTIVATE MODULE 'm@2'"), ModuleStatement::Activate(plain.clone()));
+    assert_eq!(
+        module("EXPLAIN ACTIVATE MODULE 'm@2'"),
+        ModuleStatement::ExplainActivate(plain.clone())
+    );
+    let all = ActivateModule {
+        gate: ModuleGate::Quorum,
+        time: ModuleTime::AtLsn(900),
+        breaking: Some("ab".into()),
+        ..plain.clone()
+    };
+    let text = "ACTIVATE MODULE 'm@2' QUORUM AT LSN 900 BREAKING 'ab'";
+    assert_eq!(module(text), ModuleStatement::Activate(all));
+    for (after, seconds) in [("1 SECOND", 1), ("5 MINUTES", 300), ("2 HOURS", 7200)] {
+        let later = ActivateModule { time: ModuleTime::After(seconds), ..plain.clone() };
+        let text = format!("ACTIVATE MODULE 'm@2' AFTER {after}");
+        assert_eq!(module(&text), ModuleStatement::Activate(later));
+    }
+    for wrong in ["AFTER 9 WEEKS", "AFTER 99999999 HOURS", "AT LSN", "AT 5", "BREAKING", "LATER"] {
+        assert!(host_statement(&format!("ACTIVATE MODULE 'm@2' {wrong}")).is_err(), "{wrong}");
+    }
+    for wrong in ["CANCEL MODULE", "RETIRE MODULE", "EXPLAIN ROLLBACK MODULE 'm@2'"] {
+        assert!(host_statement(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(host_statement("EXPLAIN SELECT 1").unwrap(), None);
 }

@@ -1,10 +1,11 @@
 //! `quorate module`: the life of modules, from an empty folder to their activation.
 
+mod activate;
 mod inspect;
 mod new;
 mod pack;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -39,19 +40,28 @@ enum Verb {
     Install {
         /// The component file
         file: PathBuf,
+        /// Its minisign signature; else the file's own name with .minisig, if there is one
+        #[arg(long)]
+        signature: Option<PathBuf>,
     },
     /// List the installed modules
     List,
-    /// Make an installed module the active one
-    Activate {
+    /// Tell what is known of an installed module
+    Show {
         /// The module, as name@version
         module: String,
-        /// Even when a voter has not acknowledged it
-        #[arg(long)]
-        force: bool,
     },
+    /// Print what an activation does, and make an installed module the active one
+    Activate(activate::Arguments),
     /// Make the previously active module the active one again
-    Rollback,
+    Rollback(activate::RollbackArguments),
+    /// Forget the activation that is scheduled
+    Cancel,
+    /// Remove the file of a module that is not needed any more
+    Retire {
+        /// The module, as name@version
+        module: String,
+    },
     /// List the activations so far
     History,
     /// Let a module look for contradictions in the present state
@@ -62,43 +72,63 @@ enum Verb {
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
+    let endpoints = &arguments.endpoints;
+    let quoted = quorate_sql::quote_string;
     let statement = match &arguments.verb {
         Verb::New(arguments) => return new::run(arguments),
         Verb::Pack(arguments) => return pack::run(arguments),
         Verb::Inspect(arguments) => return inspect::run(arguments),
-        Verb::Install { file } => return install(&arguments.endpoints, file).await,
-        Verb::List => "SHOW MODULES".to_owned(),
-        Verb::History => "SHOW MODULE HISTORY".to_owned(),
-        Verb::Check { module } => format!("CHECK MODULE {}", quorate_sql::quote_string(module)),
-        Verb::Activate { module, force } => {
-            let force = if *force { " FORCE" } else { "" };
-            let statement = format!("ACTIVATE MODULE {}{force}", quorate_sql::quote_string(module));
-            return switch(&arguments.endpoints, &statement).await;
+        Verb::Install { file, signature } => {
+            return install(endpoints, file, signature.as_deref()).await;
         }
-        Verb::Rollback => return switch(&arguments.endpoints, "ROLLBACK MODULE").await,
+        Verb::Activate(arguments) => return activate::activate(endpoints, arguments).await,
+        Verb::Rollback(arguments) => return activate::rollback(endpoints, arguments).await,
+        Verb::Cancel => return change(endpoints, "CANCEL MODULE ACTIVATION", "cancelled").await,
+        Verb::Retire { module } => {
+            let statement = format!("RETIRE MODULE {}", quoted(module));
+            return change(endpoints, &statement, "retired").await;
+        }
+        Verb::List => "SHOW MODULES".to_owned(),
+        Verb::Show { module } => format!("SHOW MODULE {}", quoted(module)),
+        Verb::History => "SHOW MODULE HISTORY".to_owned(),
+        Verb::Check { module } => format!("CHECK MODULE {}", quoted(module)),
     };
-    let mut client = arguments.endpoints.connect().await?;
+    let mut client = endpoints.connect().await?;
     table::print_rows(&rows(&mut client, &statement, TIMEOUT).await?)?;
     Ok(())
 }
 
-async fn switch(endpoints: &Endpoints, statement: &str) -> Result<(), Exit> {
+async fn change(endpoints: &Endpoints, statement: &str, done: &str) -> Result<(), Exit> {
     let mut client = endpoints.connect().await?;
     let response = execute(&mut client, statement, TIMEOUT).await?;
-    table::print(&format!("activated at LSN {}", response.lsn))?;
+    table::print(&format!("{done} at LSN {}", response.lsn))?;
     Ok(())
 }
 
-async fn install(endpoints: &Endpoints, file: &PathBuf) -> Result<(), Exit> {
-    let component = tokio::fs::read(file)
-        .await
-        .with_context(|| format!("read {}", file.display()))
-        .map_err(|error| Exit::new(exit::USAGE, error))?;
+async fn install(endpoints: &Endpoints, file: &Path, signature: Option<&Path>) -> Result<(), Exit> {
+    let component = read(file).await?;
+    let signature = match signature {
+        Some(path) => Some(path.to_owned()),
+        None => {
+            Some(PathBuf::from(format!("{}.minisig", file.display()))).filter(|path| path.exists())
+        }
+    };
+    let signature = match signature {
+        None => None,
+        Some(path) => {
+            let text = String::from_utf8(read(&path).await?);
+            let wrong = |_| anyhow!("{} is no signature of minisign", path.display());
+            Some(text.map_err(wrong).map_err(|error| Exit::new(exit::USAGE, error))?)
+        }
+    };
     let mut client = endpoints.connect().await?;
-    let parts: Vec<_> = component
+    let mut parts: Vec<_> = component
         .chunks(PART_BYTES)
-        .map(|part| InstallModuleRequest { part: part.to_vec().into() })
+        .map(|part| InstallModuleRequest { part: part.to_vec().into(), signature: None })
         .collect();
+    if let Some(first) = parts.first_mut() {
+        first.signature = signature;
+    }
     let response = client
         .install_module(tokio_stream::iter(parts))
         .await
@@ -117,4 +147,9 @@ async fn install(endpoints: &Endpoints, file: &PathBuf) -> Result<(), Exit> {
     }
     table::complain(&format!("to use it: quorate module activate {name}@{version}"));
     Ok(())
+}
+
+async fn read(file: &Path) -> Result<Vec<u8>, Exit> {
+    let read = tokio::fs::read(file).await.with_context(|| format!("read {}", file.display()));
+    read.map_err(|error| Exit::new(exit::USAGE, error))
 }

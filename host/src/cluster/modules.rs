@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, command_deadline};
-use crate::machine::LoadError;
+use crate::machine::{LoadError, ModuleState, ModuleStatus};
 use crate::runtime;
-use crate::types::{HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
+use crate::types::{HostCommand, Lifecycle, Lsn, ModuleDigest, ModuleManifest, NodeId, Order};
 
 /// Bytes of a module's file per log entry.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -54,6 +54,7 @@ impl Cluster {
         &self,
         caller: &str,
         component: Bytes,
+        signature: Option<String>,
         deadline: Instant,
     ) -> Result<Installed, Failure> {
         if component.len() > MODULE_BYTES_MAX {
@@ -64,17 +65,46 @@ impl Cluster {
             return Err(Failure::new(UNUSABLE, "HY000", message));
         }
         let manifest = self.inspect(component.clone()).await?;
-        let chunks = component.len().div_ceil(CHUNK_BYTES);
-        for index in 0..chunks {
-            let end = component.len().min((index + 1) * CHUNK_BYTES);
-            let bytes = component.slice(index * CHUNK_BYTES..end);
-            let index = u32::try_from(index).expect("a module has few chunks");
-            let command = HostCommand::PutModuleChunk { digest: manifest.digest, index, bytes };
-            self.run(caller, command, deadline).await?;
-        }
-        let lsn = self.run(caller, HostCommand::InstallModule(manifest.clone()), deadline).await?;
+        self.upload(caller, manifest.digest, &component, deadline).await?;
+        let command = match signature {
+            None => HostCommand::InstallModule(manifest.clone()),
+            Some(signature) => HostCommand::Lifecycle(Lifecycle::InstallSigned {
+                manifest: manifest.clone(),
+                signature,
+            }),
+        };
+        let lsn = self.run(caller, command, deadline).await?;
         let acknowledgements = self.acknowledgements(manifest.digest, deadline).await;
         Ok(Installed { manifest, lsn, acknowledgements })
+    }
+
+    /// Puts a file into the log in chunks, from where an earlier attempt ended; nothing when the
+    /// cluster has it.
+    async fn upload(
+        &self,
+        caller: &str,
+        digest: ModuleDigest,
+        component: &Bytes,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let view = self.machine().view();
+        let is_there = |module: &ModuleStatus| {
+            module.manifest.digest == digest && !matches!(module.state, ModuleState::Retired(_))
+        };
+        if view.modules().iter().any(is_there) {
+            return Ok(());
+        }
+        let (chunks, sent) = view.uploaded(digest);
+        let sent = sent as usize;
+        // In chunks of another size, by another release: from the beginning.
+        let begin = if sent.div_ceil(CHUNK_BYTES) == chunks as usize { sent } else { 0 };
+        for from in (begin..component.len()).step_by(CHUNK_BYTES) {
+            let index = u32::try_from(from / CHUNK_BYTES).expect("a module has few chunks");
+            let bytes = component.slice(from..component.len().min(from + CHUNK_BYTES));
+            let command = HostCommand::PutModuleChunk { digest, index, bytes };
+            self.run(caller, command, deadline).await?;
+        }
+        Ok(())
     }
 
     /// Loads the module here, off the async threads, before anything is logged.
@@ -124,7 +154,9 @@ impl Cluster {
             let mine = self.identity().node;
             let registered = self.machine().view().frontend(mine).is_some();
             let waiting = self.machine().view().modules().into_iter().find(|module| {
-                registered && module.acknowledgements.iter().all(|(node, _)| *node != mine)
+                registered
+                    && !matches!(module.state, ModuleState::Retired(_))
+                    && module.acknowledgements.iter().all(|(node, _)| *node != mine)
             });
             if let Some(module) = waiting {
                 self.acknowledge(module.manifest.digest).await;
@@ -167,21 +199,18 @@ impl Cluster {
         }
     }
 
-    /// Makes an installed module the active one.
+    /// Has a command about the life of a module carried out, such as its activation.
     ///
     /// # Errors
     /// A refusal by the state: another module was activated meanwhile, a voter has not acknowledged
     /// it, its migration failed. The old module then stays active.
-    pub async fn activate(
+    pub async fn lifecycle(
         &self,
         caller: &str,
-        digest: ModuleDigest,
-        force: bool,
+        command: Lifecycle,
         deadline: Instant,
     ) -> Result<Lsn, Failure> {
-        let expected = self.machine().view().active().map(|active| active.digest);
-        let command = HostCommand::ActivateModule { digest, expected, force };
-        self.run(caller, command, deadline).await
+        self.run(caller, HostCommand::Lifecycle(command), deadline).await
     }
 }
 
@@ -191,7 +220,8 @@ pub(super) async fn activate_first(cluster: &Cluster, component: &[u8]) -> Resul
     let digest = ModuleDigest(Sha256::digest(component).into());
     let installed = cluster.machine().view().modules();
     if installed.iter().all(|module| module.manifest.digest != digest) {
-        cluster.install("", Bytes::copy_from_slice(component), deadline).await?;
+        cluster.install("", Bytes::copy_from_slice(component), None, deadline).await?;
     }
-    cluster.activate("", digest, false, deadline).await.map(|_| ())
+    let activate = Lifecycle::Activate(Order::new(digest, None));
+    cluster.lifecycle("", activate, deadline).await.map(|_| ())
 }

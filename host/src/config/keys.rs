@@ -161,6 +161,11 @@ pub const KEYS: &[Key] = &[
     key("change_feed", "true", "whether what each entry changes is kept for subscribers")
         .flag()
         .cluster(),
+    key("module_trusted_keys", "", "public keys of minisign, several with ;, that sign modules")
+        .cluster(),
+    key("require_module_signatures", "false", "whether a module must be signed by one of them")
+        .flag()
+        .cluster(),
 ];
 
 /// The key of that name or alias.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::keys::{self, Key, Reach};
+use super::keys::{self, Key, Kind, Reach};
 use super::{Config, ConfigError, Setting};
 
 /// The source of replicated values, in messages.
@@ -83,7 +83,7 @@ impl Config {
         let key = keys::lookup(name).ok_or_else(|| SetError::Unknown(name.to_owned()))?;
         match key.reach {
             Reach::Start => Err(SetError::Fixed(key.name)),
-            Reach::Cluster if value != "true" && value != "false" => {
+            Reach::Cluster if key.kind == Kind::Flag && value != "true" && value != "false" => {
                 Err(SetError::Wrong(format!("{} takes true or false, not '{value}'", key.name)))
             }
             Reach::Cluster => Ok(key),

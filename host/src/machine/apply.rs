@@ -31,7 +31,7 @@ pub use alterations::{FOLLOWERS_MAX, may_be_repeated};
 pub use explain::{Explained, ExplainedCommand};
 pub use frontends::{FRONTENDS_MAX, is_address};
 pub use migration::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
-pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, UPLOADS_MAX};
+pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, RETIRED_MAX, UPLOADS_MAX};
 pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};
 
 /// The write side of the machine. Owned by one thread, on which it blocks.

@@ -12,10 +12,13 @@
 //! | `02 01 digest:32 node:8`                | what a frontend said of it                     |
 //! | `02 02 digest:32 index:4`               | one chunk of its file                          |
 //! | `02 03 digest:32`                       | how far its upload is, until it is installed   |
+//! | `02 04 digest:32`                       | LSN at which it was retired                    |
+//! | `02 05 digest:32`                       | signature of its file                          |
 //! | `03 00 lsn:8 index:4`                   | an attempt to activate a module                |
 //! | `03 01`                                 | the active module                              |
 //! | `03 02 name`                            | schema version of the module's key space       |
 //! | `03 03`                                 | the migration that is under way                |
+//! | `03 04`                                 | the activation that is scheduled               |
 //! | `04 name`                               | a setting                                      |
 //! | `05 client:8 lsn:8`                     | outcomes of a client's requests in one entry   |
 //! | `06 slot:4`                             | LSN and state digest, a ring                   |
@@ -45,10 +48,13 @@ pub const MANIFESTS: &[u8] = &[0x02, 0];
 pub const ACKNOWLEDGEMENTS: &[u8] = &[0x02, 1];
 pub const CHUNKS: &[u8] = &[0x02, 2];
 pub const UPLOADS: &[u8] = &[0x02, 3];
+pub const RETIRED: &[u8] = &[0x02, 4];
+pub const SIGNATURES: &[u8] = &[0x02, 5];
 pub const HISTORY: &[u8] = &[0x03, 0];
 pub const ACTIVE: Bytes = Bytes::from_static(&[0x03, 1]);
 pub const SCHEMAS: &[u8] = &[0x03, 2];
 pub const MIGRATION: Bytes = Bytes::from_static(&[0x03, 3]);
+pub const SCHEDULED: Bytes = Bytes::from_static(&[0x03, 4]);
 pub const SETTINGS: &[u8] = &[0x04];
 pub const REQUESTS: &[u8] = &[0x05];
 pub const DIGESTS: &[u8] = &[0x06];
@@ -81,6 +87,14 @@ pub fn chunk(module: ModuleDigest, index: u32) -> Bytes {
 
 pub fn upload(module: ModuleDigest) -> Bytes {
     join(UPLOADS, &[&module.0])
+}
+
+pub fn retired(module: ModuleDigest) -> Bytes {
+    join(RETIRED, &[&module.0])
+}
+
+pub fn signature(module: ModuleDigest) -> Bytes {
+    join(SIGNATURES, &[&module.0])
 }
 
 pub fn activation(lsn: Lsn, index: u32) -> Bytes {
@@ -130,9 +144,13 @@ pub fn name(key: &[u8]) -> String {
         [0x02, 1, ..] => "acknowledgement",
         [0x02, 2, ..] => "chunk of a module",
         [0x02, 3, ..] => "upload of a module",
+        [0x02, 4, ..] => "retirement of a module",
+        [0x02, 5, ..] => "signature of a module",
         [0x03, 0, ..] => "activation",
         [0x03, 1, ..] => "active module",
         [0x03, 2, ..] => "schema of a module",
+        [0x03, 3, ..] => "migration",
+        [0x03, 4, ..] => "scheduled activation",
         [0x04, ..] => "setting",
         [0x05, ..] => "outcomes of a client",
         [0x06, ..] => "digest",

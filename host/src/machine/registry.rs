@@ -14,12 +14,16 @@ use quorate_wire::{DecodeError, Description, Reader, Writer};
 use super::keys;
 use super::modules::{LoadError, Modules};
 use super::rows;
+use super::signature::Signed;
 use crate::runtime::Module;
 use crate::types::{
-    ClusterId, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId, Outcome,
-    StoredMembership, View, ViewError, decode_log_id, decode_membership, encode_log_id,
-    encode_membership,
+    ClusterId, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId, Order, Outcome,
+    StoredMembership, View, ViewError, When, decode_log_id, decode_membership, encode_log_id,
+    encode_membership, format_time,
 };
+
+/// Position in its entry of an activation that was scheduled: before the first command.
+pub const SCHEDULED_INDEX: u32 = u32::MAX;
 
 /// All tables as of one LSN.
 #[derive(Clone, Default)]
@@ -38,6 +42,8 @@ pub struct Registry {
     pub active: Option<Active>,
     /// Of the active module's key space; none when all of it has its schema.
     pub migration: Option<Migration>,
+    /// The activation that waits for its LSN or its time.
+    pub scheduled: Option<Scheduled>,
     pub settings: BTreeMap<String, String>,
 }
 
@@ -48,6 +54,23 @@ pub struct Installed {
     pub description: Arc<Description>,
     /// What each frontend said: `None` is yes.
     pub acknowledgements: BTreeMap<NodeId, Option<String>>,
+    /// Its signature, if it came with one.
+    pub signed: Option<Signed>,
+    /// Since when its file is gone, if it is.
+    pub retired: Option<Lsn>,
+}
+
+/// An activation that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The entry that ordered it.
+    pub since: Lsn,
+    /// Who did.
+    pub caller: String,
+    /// What for; its time is an LSN, or a delay after which [`time_us`](Self::time_us) comes.
+    pub order: Order,
+    /// When, in microseconds since 1970 by leaders' clocks, if not at an LSN.
+    pub time_us: Option<u64>,
 }
 
 /// A module file that is coming in, chunk by chunk.
@@ -92,7 +115,7 @@ pub struct Migration {
 pub struct Activation {
     /// The entry.
     pub lsn: Lsn,
-    /// Position of the command in it.
+    /// Position of the command in it; [`SCHEDULED_INDEX`] for one that was scheduled.
     pub index: u32,
     /// When, in microseconds since 1970, by the leader's clock.
     pub time_us: u64,
@@ -140,6 +163,7 @@ impl Registry {
             tables.active = Some(Active { module, digest, schema, since });
         }
         tables.migration = rows::find(view, &keys::MIGRATION, Migration::decode)?;
+        tables.scheduled = rows::find(view, &keys::SCHEDULED, Scheduled::decode)?;
         Ok(tables)
     }
 
@@ -147,8 +171,7 @@ impl Registry {
         rows::each(view, keys::MANIFESTS, |_, row| {
             let manifest = ModuleManifest::decode(row)?;
             let description = Arc::new(Description::unpack(&manifest.description)?);
-            let acknowledgements = BTreeMap::new();
-            let installed = Installed { manifest, description, acknowledgements };
+            let installed = Installed::new(manifest, description);
             self.modules.insert(installed.manifest.digest, installed);
             Ok(())
         })?;
@@ -160,6 +183,20 @@ impl Registry {
             }
             Ok(())
         })?;
+        rows::each(view, keys::RETIRED, |key, row| {
+            let (digest, lsn) = (ModuleDigest(key.array()?), Lsn::decode(row)?);
+            if let Some(module) = self.modules.get_mut(&digest) {
+                module.retired = Some(lsn);
+            }
+            Ok(())
+        })?;
+        rows::each(view, keys::SIGNATURES, |key, row| {
+            let (digest, signed) = (ModuleDigest(key.array()?), Signed::decode(row)?);
+            if let Some(module) = self.modules.get_mut(&digest) {
+                module.signed = Some(signed);
+            }
+            Ok(())
+        })?;
         rows::each(view, keys::UPLOADS, |key, row| {
             self.uploads.insert(ModuleDigest(key.array()?), Upload::decode(row)?);
             Ok(())
@@ -168,6 +205,51 @@ impl Registry {
             self.schemas.insert(name(key)?, row.unsigned32()?);
             Ok(())
         })
+    }
+}
+
+impl Installed {
+    /// Nobody has said anything of it yet.
+    pub fn new(manifest: ModuleManifest, description: Arc<Description>) -> Self {
+        let acknowledgements = BTreeMap::new();
+        Self { manifest, description, acknowledgements, signed: None, retired: None }
+    }
+}
+
+impl Scheduled {
+    /// Whether it takes effect with the entry at `lsn`, of that time.
+    pub fn is_due(&self, lsn: Lsn, time_us: u64) -> bool {
+        match (self.time_us, self.order.when) {
+            (Some(due_us), _) => time_us >= due_us,
+            (None, When::AtLsn(due)) => lsn >= due,
+            (None, When::Now | When::After(_)) => true,
+        }
+    }
+
+    /// When it is due, for people.
+    pub fn due(&self) -> String {
+        match (self.time_us, self.order.when) {
+            (Some(due_us), _) => format!("at {} UTC", format_time(due_us.cast_signed())),
+            (None, When::AtLsn(lsn)) => format!("at LSN {lsn}"),
+            (None, When::Now | When::After(_)) => "at once".to_owned(),
+        }
+    }
+
+    /// As stored.
+    pub fn pack(&self) -> Bytes {
+        rows::pack(|out| {
+            self.since.encode(out);
+            out.text(&self.caller);
+            self.order.encode(out);
+            out.flag(self.time_us.is_some());
+            out.unsigned(self.time_us.unwrap_or_default());
+        })
+    }
+
+    fn decode(row: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (since, caller, order) = (Lsn::decode(row)?, row.text()?, Order::decode(row)?);
+        let (timed, time_us) = (row.flag()?, row.unsigned()?);
+        Ok(Self { since, caller, order, time_us: timed.then_some(time_us) })
     }
 }
 
@@ -248,6 +330,8 @@ impl Activation {
             all.push(Self::decode(lsn, u32::from_be_bytes(key.array()?), row)?);
             Ok(())
         })?;
+        // What was scheduled comes before the entry's commands.
+        all.sort_by_key(|one: &Self| (one.lsn, one.index.wrapping_add(1)));
         Ok(all)
     }
 

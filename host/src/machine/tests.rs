@@ -11,6 +11,7 @@ mod frontends;
 mod guests;
 mod hostile;
 mod installation;
+mod lifecycle;
 mod migration;
 mod replay;
 mod requests;

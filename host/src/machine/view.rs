@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use quorate_wire::Description;
+use quorate_wire::{Description, Failure};
 
 use super::Published;
 use super::keys;
 use super::modules::{self, LoadError};
 use super::position::{Position, digest_at};
 use super::recovery::Recovery;
-use super::registry::{Activation, Active, Installed, Migration, Registry};
+use super::registry::{Activation, Active, Installed, Migration, Registry, Scheduled};
+use super::signature::Signed;
 use crate::runtime::{Facts, ReadCall};
 use crate::types::{
-    ClusterId, Frontend, Generation, LogId, Lsn, ModuleDigest, ModuleManifest, NodeId, StateDigest,
-    StoredMembership, View, ViewError,
+    BreakToken, ClusterId, Frontend, Generation, LogId, Lsn, ModuleDigest, ModuleManifest, NodeId,
+    Order, StateDigest, StoredMembership, View, ViewError,
 };
 
 /// One consistent view of everything: the host's tables and the active module's space. Cheap to
@@ -37,6 +38,25 @@ pub struct ModuleStatus {
     pub state: ModuleState,
     /// The entry that activated it, if it is the active one.
     pub active_since: Option<Lsn>,
+    /// Its signature, if it came with one.
+    pub signed: Option<Signed>,
+}
+
+/// What an activation would do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The active module; none before the first.
+    pub from: Option<Description>,
+    /// Schema version of the rows that are there, if there are any under the module's name.
+    pub schema: Option<u32>,
+    /// Voters that have not said that they can run it.
+    pub missing: Vec<NodeId>,
+    /// What clients of the active module will miss.
+    pub breaks: Vec<String>,
+    /// The token that shows that somebody knows it.
+    pub token: Option<BreakToken>,
+    /// Why it would be refused now, if it would.
+    pub refusal: Option<Failure>,
 }
 
 /// What an installed module is doing.
@@ -46,6 +66,8 @@ pub enum ModuleState {
     Installed,
     /// It runs the commands.
     Active,
+    /// Its file is gone since that entry.
+    Retired(Lsn),
 }
 
 impl MachineView {
@@ -118,15 +140,20 @@ impl MachineView {
     }
 
     fn status(&self, module: &Installed) -> ModuleStatus {
-        let Installed { manifest, description, acknowledgements } = module;
+        let Installed { manifest, description, acknowledgements, signed, retired } = module;
         let active = self.active().filter(|active| active.digest == manifest.digest);
         let acknowledgements = acknowledgements.iter();
         ModuleStatus {
             manifest: manifest.clone(),
             description: Arc::clone(description),
             acknowledgements: acknowledgements.map(|(node, said)| (*node, said.clone())).collect(),
-            state: if active.is_some() { ModuleState::Active } else { ModuleState::Installed },
+            state: match (active, retired) {
+                (Some(_), _) => ModuleState::Active,
+                (None, Some(lsn)) => ModuleState::Retired(*lsn),
+                (None, None) => ModuleState::Installed,
+            },
             active_since: active.map(|active| active.since),
+            signed: signed.clone(),
         }
     }
 
@@ -143,6 +170,41 @@ impl MachineView {
     /// The migration of the active module's key space, if one is under way.
     pub fn migration(&self) -> Option<&Migration> {
         self.published.registry.migration.as_ref()
+    }
+
+    /// The activation that waits for its LSN or its time, if one does.
+    pub fn scheduled(&self) -> Option<&Scheduled> {
+        self.published.registry.scheduled.as_ref()
+    }
+
+    /// What an activation would do if it were ordered now.
+    ///
+    /// # Errors
+    /// When the module is not installed.
+    pub fn plan(&self, order: &Order) -> Result<Plan, Failure> {
+        let registry = &self.published.registry;
+        let target = registry.installed(order.to)?;
+        let active = registry.active.as_ref();
+        Ok(Plan {
+            from: active.map(|active| active.module.description().clone()),
+            schema: registry.schemas.get(&target.description.name).copied(),
+            missing: registry.missing(target),
+            breaks: registry.breaks(target),
+            token: registry.break_token(order.to),
+            refusal: registry.judge(order).err(),
+        })
+    }
+
+    /// The token of the step from the active module to another, with which a caller that knows
+    /// what it takes from clients says so.
+    pub fn break_token(&self, to: ModuleDigest) -> Option<BreakToken> {
+        self.published.registry.break_token(to)
+    }
+
+    /// How far the upload of a file is: chunks and bytes.
+    pub fn uploaded(&self, digest: ModuleDigest) -> (u32, u64) {
+        let upload = self.published.registry.uploads.get(&digest);
+        upload.map_or((0, 0), |upload| (upload.chunks, upload.size_bytes))
     }
 
     /// All attempts to activate a module, the oldest first. Blocks.

@@ -6,6 +6,7 @@ use quorate_wire::{DecodeError, Reader, Writer};
 use super::alteration::{self, Alteration};
 use super::frontend::{Frontend, Ports};
 use super::ids::{ClusterId, Generation, Lsn, ModuleDigest, NodeId, RequestId};
+use super::lifecycle::{self, Lifecycle};
 
 const VERSION: u8 = 1;
 
@@ -82,15 +83,8 @@ pub enum HostCommand {
         /// `None`: compiled and checked; else why not.
         refusal: Option<String>,
     },
-    /// Makes an installed module the active one, at this command's LSN.
-    ActivateModule {
-        /// The module to activate.
-        digest: ModuleDigest,
-        /// The module that must be active before; `None` for the first.
-        expected: Option<ModuleDigest>,
-        /// Also when not every voter has acknowledged it.
-        force: bool,
-    },
+    /// Activates, schedules, retires: the life of an installed module.
+    Lifecycle(Lifecycle),
     /// Sets a replicated setting.
     Set {
         /// Its key.
@@ -243,12 +237,7 @@ impl HostCommand {
                 out.raw(&digest.0);
                 out.optional_bytes(refusal.as_ref().map(String::as_bytes));
             }
-            Self::ActivateModule { digest, expected, force } => {
-                out.byte(7);
-                out.raw(&digest.0);
-                out.optional_bytes(expected.as_ref().map(|digest| digest.0.as_slice()));
-                out.flag(*force);
-            }
+            Self::Lifecycle(lifecycle) => lifecycle.encode(out),
             Self::Set { key, value } => {
                 out.byte(8);
                 out.text(key);
@@ -298,14 +287,6 @@ impl HostCommand {
                     .map(|text| String::from_utf8(text.to_vec()).map_err(|_| DecodeError::Utf8))
                     .transpose()?,
             },
-            7 => Self::ActivateModule {
-                digest: ModuleDigest(input.array()?),
-                expected: input
-                    .optional_bytes()?
-                    .map(|raw| raw.try_into().map(ModuleDigest).map_err(|_| DecodeError::Range))
-                    .transpose()?,
-                force: input.flag()?,
-            },
             8 => Self::Set { key: input.text()?, value: input.text()? },
             9 => Self::Recover {
                 cluster: ClusterId::decode(input)?,
@@ -314,6 +295,12 @@ impl HostCommand {
                 note: input.text()?,
             },
             15 => Self::MigrateStep { since: Lsn::decode(input)?, step: input.unsigned()? },
+            tag @ (lifecycle::FIRST_ACTIVATE | lifecycle::INSTALL_SIGNED) => {
+                Self::Lifecycle(Lifecycle::decode(tag, input)?)
+            }
+            tag if lifecycle::TAGS.contains(&tag) => {
+                Self::Lifecycle(Lifecycle::decode(tag, input)?)
+            }
             tag if alteration::TAGS.contains(&tag) => Self::Alter(Alteration::decode(tag, input)?),
             tag => return Err(DecodeError::Version(tag)),
         })
@@ -324,7 +311,7 @@ impl HostCommand {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::types::{Address, FrontendKind};
+    use crate::types::{Address, FrontendKind, Order};
 
     fn alterations() -> Vec<Action> {
         let (kind, seen, force) = (FrontendKind::Observer, Lsn(300), true);
@@ -383,7 +370,8 @@ mod tests {
             HostCommand::PutModuleChunk { digest, index: 1, bytes: Bytes::from_static(b"x") },
             HostCommand::InstallModule(manifest),
             HostCommand::AcknowledgeModule { node: NodeId(1), digest, refusal: Some("no".into()) },
-            HostCommand::ActivateModule { digest, expected: Some(digest), force: true },
+            HostCommand::Lifecycle(Lifecycle::Activate(Order::new(digest, Some(digest)))),
+            HostCommand::Lifecycle(Lifecycle::CancelScheduled),
             HostCommand::Set { key: "k".into(), value: "v".into() },
             HostCommand::MigrateStep { since: Lsn(300), step: 7 },
             HostCommand::Recover {

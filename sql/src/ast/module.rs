@@ -5,26 +5,71 @@ use std::fmt;
 /// Changes or shows which module is active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModuleStatement {
-    /// `INSTALL MODULE FROM 'file'`.
+    /// `INSTALL MODULE FROM 'file' [SIGNED BY 'file']`.
     Install {
         /// Path of the file on the frontend that has the client.
         file: String,
+        /// Path of its signature file; none: the file's own with `.minisig`, if there is one.
+        signature: Option<String>,
     },
     /// `SHOW MODULES`.
-    Show,
+    List,
+    /// `SHOW MODULE 'name@version'`.
+    Show(ModuleVersion),
     /// `SHOW MODULE HISTORY`.
     History,
     /// `CHECK MODULE 'name@version'`.
     Check(ModuleVersion),
-    /// `ACTIVATE MODULE 'name@version' [FORCE]`.
-    Activate {
-        /// The installed module.
-        module: ModuleVersion,
-        /// `FORCE`: even when the check refuses it.
-        force: bool,
-    },
-    /// `ROLLBACK MODULE`: activate the previous one.
-    Rollback,
+    /// `ACTIVATE MODULE 'name@version' [FORCE | QUORUM] [AT LSN n | AFTER n SECONDS]
+    /// [BREAKING 'token']`.
+    Activate(ActivateModule),
+    /// `ROLLBACK MODULE [FORCE | QUORUM]`: activate the previous one.
+    Rollback(ModuleGate),
+    /// `EXPLAIN ACTIVATE MODULE ..`: what it would do.
+    ExplainActivate(ActivateModule),
+    /// `EXPLAIN ROLLBACK MODULE ..`: what it would do.
+    ExplainRollback(ModuleGate),
+    /// `CANCEL MODULE ACTIVATION`: forget the one that is scheduled.
+    Cancel,
+    /// `RETIRE MODULE 'name@version'`: remove its file.
+    Retire(ModuleVersion),
+}
+
+/// An activation as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivateModule {
+    /// The installed module.
+    pub module: ModuleVersion,
+    /// Who must have acknowledged it.
+    pub gate: ModuleGate,
+    /// When it takes effect.
+    pub time: ModuleTime,
+    /// `BREAKING 'token'`: shows that what clients will miss is known.
+    pub breaking: Option<String>,
+}
+
+/// Which voters must have acknowledged a module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModuleGate {
+    /// All.
+    #[default]
+    All,
+    /// `QUORUM`: a majority.
+    Quorum,
+    /// `FORCE`: any one frontend.
+    Force,
+}
+
+/// When an activation takes effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModuleTime {
+    /// At once.
+    #[default]
+    Now,
+    /// `AT LSN n`: before the entry at that LSN.
+    AtLsn(u64),
+    /// `AFTER n SECONDS`, or `MINUTES`, or `HOURS`: in so many seconds.
+    After(u64),
 }
 
 /// `name@version`.

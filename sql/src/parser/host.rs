@@ -54,7 +54,8 @@ fn is_host_owned(leading: &[&str]) -> bool {
         ["SHOW", rest @ ..] => is_host_show(rest),
         ["ALTER", "SYSTEM", ..] => true,
         ["ADMIN", "SHOW" | "SET", "FRONTEND", ..] => true,
-        ["INSTALL" | "CHECK" | "ACTIVATE", "MODULE", ..] => true,
+        ["INSTALL" | "CHECK" | "ACTIVATE" | "CANCEL" | "RETIRE", "MODULE", ..] => true,
+        ["EXPLAIN", "ACTIVATE" | "ROLLBACK", "MODULE"] => true,
         _ => false,
     }
 }
@@ -70,6 +71,7 @@ fn is_host_show(after_show: &[&str]) -> bool {
             | ["STORAGE", "ENGINES", ..]
             | ["CHARACTER", "SET", ..]
             | ["FRONTENDS" | "PROC" | "MODULES", ..]
+            | ["MODULE"]
             | ["MODULE", "HISTORY", ..]
     )
 }
@@ -84,6 +86,9 @@ impl Parser<'_> {
         }
         if self.is_word(0, "ALTER") || self.is_word(0, "ADMIN") {
             return self.cluster().map(HostStatement::Cluster);
+        }
+        if self.accept("EXPLAIN") {
+            return self.explain_module().map(HostStatement::Module);
         }
         if self.is_word(1, "MODULE") {
             return self.module().map(HostStatement::Module);

@@ -1,33 +1,91 @@
 //! The life of modules.
 
-use crate::ast::{ModuleStatement, ModuleVersion};
+use crate::ast::{ActivateModule, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion};
 use crate::parser::{Parser, Result};
+
+/// Longest time that an activation can be put off.
+const AFTER_SECONDS_MAX: u64 = 366 * 24 * 3600;
 
 impl Parser<'_> {
     /// A statement with `MODULE` as its second word, other than `SHOW`.
     pub(super) fn module(&mut self) -> Result<ModuleStatement> {
-        let verb = self.expect_any(&["INSTALL", "CHECK", "ACTIVATE", "ROLLBACK"])?;
+        let verbs = ["INSTALL", "CHECK", "ACTIVATE", "ROLLBACK", "CANCEL", "RETIRE"];
+        let verb = self.expect_any(&verbs)?;
         self.expect("MODULE")?;
-        match verb {
+        Ok(match verb {
             "INSTALL" => {
                 self.expect("FROM")?;
-                Ok(ModuleStatement::Install { file: self.string("a file")? })
+                let file = self.string("a file")?;
+                let signed = self.accept_words(&["SIGNED", "BY"]);
+                let signature = signed.then(|| self.string("a signature file")).transpose()?;
+                ModuleStatement::Install { file, signature }
             }
-            "CHECK" => Ok(ModuleStatement::Check(self.module_version()?)),
-            "ACTIVATE" => Ok(ModuleStatement::Activate {
-                module: self.module_version()?,
-                force: self.accept("FORCE"),
-            }),
-            _ => Ok(ModuleStatement::Rollback),
-        }
+            "CHECK" => ModuleStatement::Check(self.module_version()?),
+            "ACTIVATE" => ModuleStatement::Activate(self.activate_module()?),
+            "ROLLBACK" => ModuleStatement::Rollback(self.module_gate()),
+            "CANCEL" => {
+                self.expect("ACTIVATION")?;
+                ModuleStatement::Cancel
+            }
+            _ => ModuleStatement::Retire(self.module_version()?),
+        })
+    }
+
+    /// What follows `EXPLAIN`, if it is about modules.
+    pub(super) fn explain_module(&mut self) -> Result<ModuleStatement> {
+        let verb = self.expect_any(&["ACTIVATE", "ROLLBACK"])?;
+        self.expect("MODULE")?;
+        Ok(match verb {
+            "ACTIVATE" => ModuleStatement::ExplainActivate(self.activate_module()?),
+            _ => ModuleStatement::ExplainRollback(self.module_gate()),
+        })
     }
 
     /// What follows `SHOW`, if it is about modules.
     pub(super) fn show_module(&mut self) -> Result<Option<ModuleStatement>> {
         if self.accept("MODULES") {
-            return Ok(Some(ModuleStatement::Show));
+            return Ok(Some(ModuleStatement::List));
         }
-        Ok(self.accept_words(&["MODULE", "HISTORY"]).then_some(ModuleStatement::History))
+        if self.accept_words(&["MODULE", "HISTORY"]) {
+            return Ok(Some(ModuleStatement::History));
+        }
+        if self.accept("MODULE") {
+            return Ok(Some(ModuleStatement::Show(self.module_version()?)));
+        }
+        Ok(None)
+    }
+
+    fn activate_module(&mut self) -> Result<ActivateModule> {
+        let (module, gate) = (self.module_version()?, self.module_gate());
+        let time = if self.accept_words(&["AT", "LSN"]) {
+            ModuleTime::AtLsn(self.integer("an LSN")?)
+        } else if self.accept("AFTER") {
+            let at = self.at;
+            let count = self.integer("a number")?;
+            let units = ["SECOND", "SECONDS", "MINUTE", "MINUTES", "HOUR", "HOURS"];
+            let seconds = match self.expect_any(&units)? {
+                "SECOND" | "SECONDS" => 1,
+                "MINUTE" | "MINUTES" => 60,
+                _ => 3600,
+            };
+            let seconds =
+                count.checked_mul(seconds).filter(|seconds| *seconds <= AFTER_SECONDS_MAX);
+            ModuleTime::After(seconds.ok_or_else(|| {
+                self.invalid(at, format!("at most {AFTER_SECONDS_MAX} seconds can be waited"))
+            })?)
+        } else {
+            ModuleTime::Now
+        };
+        let breaking = self.accept("BREAKING").then(|| self.string("a token")).transpose()?;
+        Ok(ActivateModule { module, gate, time, breaking })
+    }
+
+    fn module_gate(&mut self) -> ModuleGate {
+        match self.accept_any(&["FORCE", "QUORUM"]) {
+            Some("FORCE") => ModuleGate::Force,
+            Some(_) => ModuleGate::Quorum,
+            None => ModuleGate::All,
+        }
     }
 
     /// `'name@version'`.

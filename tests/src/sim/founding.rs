@@ -9,7 +9,9 @@ use kv::{Kv, Request, Response};
 use quorate::cluster::bootstrap::founder;
 use quorate::runtime::{Native, Runtime, native_digest};
 use quorate::storage::Identity;
-use quorate::types::{Frontend, HostCommand, Lsn, ModuleDigest, ModuleManifest, NodeId};
+use quorate::types::{
+    Frontend, HostCommand, Lifecycle, Lsn, ModuleDigest, ModuleManifest, NodeId, Order,
+};
 use quorate_wire::Failure;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -168,7 +170,7 @@ pub async fn activate(running: Running, module: Module) -> Result<(), Failure> {
         let acknowledge = HostCommand::AcknowledgeModule { node, digest, refusal: None };
         cluster.run("", acknowledge, soon()).await?;
     }
-    let activate = HostCommand::ActivateModule { digest, expected: None, force: false };
+    let activate = HostCommand::Lifecycle(Lifecycle::Activate(Order::new(digest, None)));
     cluster.run("", activate, soon()).await.map(drop)
 }
 

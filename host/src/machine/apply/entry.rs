@@ -11,12 +11,12 @@ use super::host::Host;
 use crate::machine::changes::{self, Recorder};
 use crate::machine::keys;
 use crate::machine::position::{Position, Trail, seed};
-use crate::machine::registry::pack_membership;
+use crate::machine::registry::{SCHEDULED_INDEX, pack_membership};
 use crate::machine::requests::Admission;
 use crate::runtime::{EntryRun, Event, Facts, Fault};
 use crate::types::{
-    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, LogId, Lsn, ModuleDigest,
-    Outcome, Rejection, StoredMembership,
+    Action, Batch, BatchHeader, BatchReply, Command, Entry, EntryPayload, HostCommand, Lifecycle,
+    LogId, Lsn, ModuleDigest, Outcome, Rejection, StoredMembership,
 };
 
 /// What runs the commands of an entry; one of its modules at a time.
@@ -99,6 +99,11 @@ impl Run<'_> {
         if let Some(recorder) = recorder {
             recorder.at(self.position.clock_us);
         }
+        if let Some(since) = self.due(lsn) {
+            let command = HostCommand::Lifecycle(Lifecycle::RunScheduled { since });
+            let facts = self.facts(&header, lsn, SCHEDULED_INDEX, String::new());
+            self.host(log_id, &facts, command, recorder)?;
+        }
         let mut guest = None;
         let mut outcomes = Vec::with_capacity(commands.len());
         for (index, packed) in (0u32..).zip(&commands) {
@@ -135,15 +140,7 @@ impl Run<'_> {
             Admission::Repeated(at, outcome) => return Ok((at, outcome, Vec::new())),
             Admission::Stale => return rejected(Rejection::Stale),
         }
-        let cluster = self.registry.cluster.map(|(cluster, _)| cluster).unwrap_or_default();
-        let facts = Facts {
-            lsn,
-            index,
-            time_us: self.position.clock_us,
-            schema: self.registry.active.as_ref().map_or(0, |active| active.schema),
-            caller,
-            seed: seed(cluster, lsn, index, &header.entropy),
-        };
+        let facts = self.facts(header, lsn, index, caller);
         let (outcome, events) = match action {
             Action::Module { digest, payload } => {
                 self.module(facts, digest, &payload, guest, recorder)?
@@ -151,33 +148,62 @@ impl Run<'_> {
             Action::Host(command) => {
                 // Another module may be active afterwards.
                 *guest = None;
-                let recording = recorder.as_mut();
-                let recording =
-                    recording.map(|recorder| (recorder.tell(&command, &self.registry), recorder));
-                if recording.is_some() {
-                    self.overlay.savepoint();
-                }
-                let mut host = Host {
-                    registry: Arc::make_mut(&mut self.registry),
-                    overlay: &mut self.overlay,
-                    modules: &self.machine.shared.modules,
-                    facts: &facts,
-                    leader: log_id.leader_id.node_id,
-                    witness: self.explaining.as_ref().map(Explaining::witness),
-                };
-                let outcome = host.run(command)?;
-                if let Some((told, recorder)) = recording {
-                    if !self.overlay.top().is_empty() {
-                        recorder.ran(index, &facts.caller, told, &outcome);
-                        recorder.written(index, &self.overlay)?;
-                    }
-                    self.overlay.commit();
-                }
-                (outcome, Vec::new())
+                (self.host(log_id, &facts, command, recorder)?, Vec::new())
             }
         };
         self.requests.remember(request, lsn, &outcome);
         Ok((lsn, outcome, events))
+    }
+
+    /// The entry that scheduled what is to take effect before the commands of this one.
+    fn due(&self, lsn: Lsn) -> Option<Lsn> {
+        let scheduled = self.registry.scheduled.as_ref()?;
+        let at_lsn = scheduled.time_us.is_none();
+        (at_lsn && scheduled.is_due(lsn, 0)).then_some(scheduled.since)
+    }
+
+    fn facts(&self, header: &BatchHeader, lsn: Lsn, index: u32, caller: String) -> Facts {
+        let cluster = self.registry.cluster.map(|(cluster, _)| cluster).unwrap_or_default();
+        Facts {
+            lsn,
+            index,
+            time_us: self.position.clock_us,
+            schema: self.registry.active.as_ref().map_or(0, |active| active.schema),
+            caller,
+            seed: seed(cluster, lsn, index, &header.entropy),
+        }
+    }
+
+    fn host(
+        &mut self,
+        log_id: LogId,
+        facts: &Facts,
+        command: HostCommand,
+        recorder: &mut Option<Recorder>,
+    ) -> Result<Outcome, Fault> {
+        let recording = recorder.as_mut();
+        let recording =
+            recording.map(|recorder| (recorder.tell(&command, &self.registry), recorder));
+        if recording.is_some() {
+            self.overlay.savepoint();
+        }
+        let mut host = Host {
+            registry: Arc::make_mut(&mut self.registry),
+            overlay: &mut self.overlay,
+            modules: &self.machine.shared.modules,
+            facts,
+            leader: log_id.leader_id.node_id,
+            witness: self.explaining.as_ref().map(Explaining::witness),
+        };
+        let outcome = host.run(command)?;
+        if let Some((told, recorder)) = recording {
+            if !self.overlay.top().is_empty() {
+                recorder.ran(facts.index, &facts.caller, told, &outcome);
+                recorder.written(facts.index, &self.overlay)?;
+            }
+            self.overlay.commit();
+        }
+        Ok(outcome)
     }
 
     fn module(

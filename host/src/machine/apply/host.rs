@@ -7,7 +7,7 @@ use quorate_wire::{Failure, Reply};
 use crate::machine::modules::Modules;
 use crate::machine::registry::Registry;
 use crate::runtime::{Facts, Fault, Overlay, Witness};
-use crate::types::{HostCommand, NodeId, Outcome, ViewError};
+use crate::types::{HostCommand, Lifecycle, NodeId, Outcome, ViewError};
 
 /// The tables, where their rows are written, and the facts of the command.
 pub struct Host<'a> {
@@ -45,13 +45,11 @@ impl Host<'_> {
             HostCommand::PutModuleChunk { digest, index, bytes } => {
                 self.put_chunk(digest, index, bytes)
             }
-            HostCommand::InstallModule(manifest) => self.install(manifest),
+            HostCommand::InstallModule(manifest) => self.install(manifest, None),
             HostCommand::AcknowledgeModule { node, digest, refusal } => {
                 self.acknowledge(node, digest, refusal)
             }
-            HostCommand::ActivateModule { digest, expected, force } => {
-                return self.activate(digest, expected, force);
-            }
+            HostCommand::Lifecycle(lifecycle) => return self.lifecycle(lifecycle),
             HostCommand::Set { key, value } => self.set(key, value),
             HostCommand::Recover { cluster, generation, frontend, note } => {
                 self.recover(cluster, generation, frontend, note)
@@ -60,6 +58,18 @@ impl Host<'_> {
             HostCommand::Alter(alteration) => self.alter(alteration),
         };
         outcome(ended)
+    }
+
+    fn lifecycle(&mut self, command: Lifecycle) -> Result<Outcome, Fault> {
+        outcome(match command {
+            Lifecycle::Activate(order) => return self.activate(&order),
+            Lifecycle::RunScheduled { since } => return self.run_scheduled(since),
+            Lifecycle::CancelScheduled => self.cancel_scheduled(),
+            Lifecycle::Retire { digest } => self.retire(digest),
+            Lifecycle::InstallSigned { manifest, signature } => {
+                self.install(manifest, Some(signature))
+            }
+        })
     }
 
     pub fn put(&mut self, key: Bytes, value: Bytes) {

@@ -17,7 +17,7 @@ use quorate_wire::Severity;
 
 use super::host::{Halt, Host, outcome, refuse};
 use crate::machine::keys;
-use crate::machine::registry::{Installed, Migration};
+use crate::machine::registry::Migration;
 use crate::machine::rows;
 use crate::runtime::{EntryRun, Facts, Fault, Module};
 use crate::types::{Lsn, Outcome};
@@ -32,28 +32,6 @@ pub const MIGRATION_BYTES_MAX: u64 = 64 << 20;
 pub const CHECK_PAGES_MAX: usize = 1024;
 
 impl Host<'_> {
-    /// Refuses a module that could not go on with the migration that is under way.
-    pub fn check_under_way(&self, target: &Installed) -> Result<(), Halt> {
-        let (Some(migration), Some(active)) = (&self.registry.migration, &self.registry.active)
-        else {
-            return Ok(());
-        };
-        let description = &target.description;
-        let goes_on = description.name == active.module.description().name
-            && description.schema == active.schema
-            && description.serves.contains(&migration.from);
-        if goes_on {
-            return Ok(());
-        }
-        Err(refuse(format!(
-            "schema {from} is being migrated to {to}, {steps} steps are done; until all are, only a \
-             module can be activated that has schema {to} and serves {from} as well",
-            from = migration.from,
-            to = active.schema,
-            steps = migration.steps,
-        )))
-    }
-
     /// Begins a stepped migration from `from`, or begins it anew.
     pub fn begin_migration(&mut self, from: u32) {
         let since = self.facts.lsn;

@@ -24,6 +24,9 @@ pub const UPLOADS_MAX: usize = 8;
 /// Most installed modules; another is refused.
 pub const INSTALLED_MAX: usize = 256;
 
+/// Retired modules that stay known by name; the one retired the longest ago makes way.
+pub const RETIRED_MAX: usize = 256;
+
 /// Most chunks of a file, so that they cannot all be tiny; more are refused.
 const CHUNKS_MAX: u32 = 1024;
 
@@ -43,7 +46,7 @@ impl Host<'_> {
         index: u32,
         bytes: Bytes,
     ) -> Result<u64, Halt> {
-        if self.registry.modules.contains_key(&digest) {
+        if self.registry.installed(digest).is_ok() {
             return Ok(0);
         }
         let touched = self.facts.lsn;
@@ -79,32 +82,99 @@ impl Host<'_> {
         Ok(1)
     }
 
-    pub fn install(&mut self, manifest: ModuleManifest) -> Result<u64, Halt> {
+    pub fn install(
+        &mut self,
+        manifest: ModuleManifest,
+        signature: Option<String>,
+    ) -> Result<u64, Halt> {
         let digest = manifest.digest;
-        if self.registry.modules.contains_key(&digest) {
+        if self.registry.installed(digest).is_ok() {
             return Ok(0);
         }
-        if self.registry.modules.len() >= INSTALLED_MAX {
+        let there = self.registry.modules.values();
+        if there.filter(|module| module.retired.is_none()).count() >= INSTALLED_MAX {
             let message = format!("{INSTALLED_MAX} modules are installed, the most there can be");
             return Err(refuse(message));
         }
         let description = check_description(&manifest.description)?;
         let Description { name, version, .. } = &description;
         let same = |other: &Installed| {
-            other.description.name == *name && other.description.version == *version
+            other.description.name == *name
+                && other.description.version == *version
+                && other.manifest.digest != digest
         };
         if self.registry.modules.values().any(same) {
             let message = format!("module '{name}@{version}' exists with other content");
             return Err(refuse_with(EXISTS, message));
         }
-        self.check_file(&manifest)?;
+        let file = self.check_file(&manifest)?;
+        let signed = self.registry.verify(&file, signature).map_err(Halt::Refused)?;
         self.registry.uploads.remove(&digest);
         self.overlay.delete(keys::upload(digest));
+        self.overlay.delete(keys::retired(digest));
         self.put(keys::manifest(digest), rows::pack(|out| manifest.encode(out)));
-        let description = Arc::new(description);
-        let installed = Installed { manifest, description, acknowledgements: Default::default() };
+        match &signed {
+            Some(signed) => self.put(keys::signature(digest), rows::pack(|out| signed.encode(out))),
+            None => self.overlay.delete(keys::signature(digest)),
+        }
+        let installed = Installed { signed, ..Installed::new(manifest, Arc::new(description)) };
         self.registry.modules.insert(digest, installed);
         Ok(1)
+    }
+
+    /// Removes a module's file. What it was stays known, as long as not too many others were
+    /// retired after it.
+    pub fn retire(&mut self, digest: ModuleDigest) -> Result<u64, Halt> {
+        let module = self.registry.installed(digest).map_err(Halt::Refused)?.clone();
+        let used = |by: &str| Err(refuse(format!("module {} is {by}", digest.short())));
+        if self.registry.active.as_ref().is_some_and(|active| active.digest == digest) {
+            return used("active");
+        }
+        if self.registry.scheduled.as_ref().is_some_and(|one| one.order.to == digest) {
+            return used("scheduled to be activated; CANCEL MODULE ACTIVATION first");
+        }
+        let mut size_bytes = 0;
+        for index in 0..CHUNKS_MAX {
+            if size_bytes >= module.manifest.size_bytes {
+                break;
+            }
+            let key = keys::chunk(digest, index);
+            let chunk = self.overlay.get(&key)?;
+            size_bytes +=
+                chunk.ok_or_else(|| rows::damaged(&key, "chunk is missing"))?.len() as u64;
+            self.overlay.delete(key);
+        }
+        self.forget_acknowledgements(digest);
+        let lsn = self.facts.lsn;
+        self.put(keys::retired(digest), rows::pack(|out| lsn.encode(out)));
+        if let Some(module) = self.registry.modules.get_mut(&digest) {
+            module.retired = Some(lsn);
+        }
+        self.forget_retired();
+        Ok(1)
+    }
+
+    fn forget_acknowledgements(&mut self, digest: ModuleDigest) {
+        let Some(module) = self.registry.modules.get_mut(&digest) else { return };
+        for (node, _) in std::mem::take(&mut module.acknowledgements) {
+            self.overlay.delete(keys::acknowledgement(digest, node));
+        }
+    }
+
+    /// Keeps [`RETIRED_MAX`] retired modules, those that were retired last.
+    fn forget_retired(&mut self) {
+        let retired = self.registry.modules.iter();
+        let mut retired: Vec<_> =
+            retired.filter_map(|(digest, module)| Some((module.retired?, *digest))).collect();
+        if retired.len() <= RETIRED_MAX {
+            return;
+        }
+        retired.sort_unstable();
+        for (_, digest) in &retired[..retired.len() - RETIRED_MAX] {
+            let rows = [keys::manifest(*digest), keys::retired(*digest), keys::signature(*digest)];
+            rows.into_iter().for_each(|key| self.overlay.delete(key));
+            self.registry.modules.remove(digest);
+        }
     }
 
     pub fn acknowledge(
@@ -119,6 +189,7 @@ impl Host<'_> {
         if !self.registry.frontends.contains_key(&node) {
             return Err(refuse(format!("frontend {node} is not registered")));
         }
+        self.registry.installed(digest).map_err(Halt::Refused)?;
         let module = self.registry.modules.get_mut(&digest).ok_or_else(|| unknown(digest))?;
         if module.acknowledgements.get(&node) == Some(&refusal) {
             return Ok(0);
@@ -129,24 +200,24 @@ impl Host<'_> {
         Ok(1)
     }
 
-    /// That all chunks are there and are the file that the manifest names.
-    fn check_file(&self, manifest: &ModuleManifest) -> Result<(), Halt> {
+    /// The file, if all of its chunks are there and are what the manifest names.
+    fn check_file(&self, manifest: &ModuleManifest) -> Result<Vec<u8>, Halt> {
         let digest = manifest.digest;
         let upload = self.registry.uploads.get(&digest);
         let Some(upload) = upload.filter(|upload| upload.size_bytes == manifest.size_bytes) else {
             let (here, of) = (upload.map_or(0, |upload| upload.size_bytes), manifest.size_bytes);
             return Err(refuse(format!("{here} of the module's {of} bytes are here")));
         };
-        let mut hash = Sha256::new();
+        let mut file = Vec::new();
         for index in 0..upload.chunks {
             let key = keys::chunk(digest, index);
             let chunk = self.overlay.get(&key)?;
-            hash.update(chunk.ok_or_else(|| rows::damaged(&key, "chunk is missing"))?);
+            file.extend_from_slice(&chunk.ok_or_else(|| rows::damaged(&key, "chunk is missing"))?);
         }
-        if <[u8; 32]>::from(hash.finalize()) != digest.0 {
+        if <[u8; 32]>::from(Sha256::digest(&file)) != digest.0 {
             return Err(refuse("the module's bytes do not have its digest"));
         }
-        Ok(())
+        Ok(file)
     }
 
     fn drop_idle_upload(&mut self, kept: ModuleDigest) {

@@ -3,6 +3,7 @@
 use super::host::{Halt, Host, refuse, refuse_with};
 use crate::machine::keys;
 use crate::machine::rows;
+use crate::machine::signature;
 
 /// `true` lets several frontends of one host join.
 pub const ALLOW_COLOCATED: &str = "allow_colocated";
@@ -20,7 +21,12 @@ impl Host<'_> {
             // MySQL: ER_UNKNOWN_SYSTEM_VARIABLE.
             return Err(refuse_with(1193, format!("unknown setting '{name}'")));
         }
-        let wrong = name == ALLOW_COLOCATED && value != "true" && value != "false";
+        let is_flag = value == "true" || value == "false";
+        let wrong = match name.as_str() {
+            ALLOW_COLOCATED | signature::REQUIRE => !is_flag,
+            signature::TRUSTED_KEYS => !signature::are_keys(&value),
+            _ => false,
+        };
         if wrong || value.len() > VALUE_BYTES_MAX {
             // MySQL: ER_WRONG_VALUE_FOR_VAR.
             return Err(refuse_with(1231, format!("setting '{name}' cannot have this value")));

@@ -4,7 +4,10 @@ use quorate_wire::Description;
 use serde_json::{Map, Value, json};
 
 use crate::machine::registry::Registry;
-use crate::types::{Alteration, Frontend, HostCommand, Lsn, Membership, NodeId, Outcome};
+use crate::types::{
+    Alteration, Frontend, Gate, HostCommand, Lifecycle, Lsn, Membership, ModuleManifest, NodeId,
+    Order, Outcome, When,
+};
 
 /// A command as it will be told.
 pub struct Told {
@@ -46,18 +49,7 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
             "put_module_chunk",
             json!({ "digest": digest.to_string(), "index": index, "size_bytes": bytes.len() }),
         ),
-        HostCommand::InstallModule(manifest) => {
-            let description = Description::unpack(&manifest.description).ok();
-            let description = description.as_ref();
-            (
-                "install_module",
-                json!({
-                    "digest": manifest.digest.to_string(), "size_bytes": manifest.size_bytes,
-                    "name": description.map(|module| &module.name),
-                    "version": description.map(|module| &module.version),
-                }),
-            )
-        }
+        HostCommand::InstallModule(manifest) => ("install_module", installed(manifest)),
         HostCommand::AcknowledgeModule { node, digest, refusal } => (
             "acknowledge_module",
             json!({
@@ -65,13 +57,7 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
                 "refusal": refusal,
             }),
         ),
-        HostCommand::ActivateModule { digest, expected, force } => (
-            "activate_module",
-            json!({
-                "digest": digest.to_string(), "from": expected.map(|module| module.to_string()),
-                "force": force,
-            }),
-        ),
+        HostCommand::Lifecycle(lifecycle) => about_module(lifecycle, registry),
         HostCommand::Alter(Alteration::Add(frontends)) => {
             // Their ids are the LSNs up to this one.
             let first = (lsn.0 + 1).saturating_sub(frontends.len() as u64);
@@ -111,6 +97,42 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
         ),
     };
     Told { name: name.to_owned(), details: object(details) }
+}
+
+fn about_module(command: &Lifecycle, registry: &Registry) -> (&'static str, Value) {
+    let ordered = |order: &Order| {
+        json!({
+            "digest": order.to.to_string(), "from": order.expected.map(|from| from.to_string()),
+            "gate": match order.gate {
+                Gate::All => "all",
+                Gate::Quorum => "quorum",
+                Gate::One => "force",
+            },
+        })
+    };
+    let scheduled = registry.scheduled.as_ref().map(|scheduled| ordered(&scheduled.order));
+    match command {
+        Lifecycle::Activate(order) if order.when == When::Now => {
+            ("activate_module", ordered(order))
+        }
+        Lifecycle::Activate(order) => ("schedule_activation", ordered(order)),
+        Lifecycle::RunScheduled { .. } => {
+            ("activate_module", scheduled.unwrap_or_else(|| json!({})))
+        }
+        Lifecycle::CancelScheduled => ("cancel_activation", scheduled.unwrap_or_else(|| json!({}))),
+        Lifecycle::Retire { digest } => ("retire_module", json!({ "digest": digest.to_string() })),
+        Lifecycle::InstallSigned { manifest, .. } => ("install_module", installed(manifest)),
+    }
+}
+
+fn installed(manifest: &ModuleManifest) -> Value {
+    let description = Description::unpack(&manifest.description).ok();
+    let description = description.as_ref();
+    json!({
+        "digest": manifest.digest.to_string(), "size_bytes": manifest.size_bytes,
+        "name": description.map(|module| &module.name),
+        "version": description.map(|module| &module.version),
+    })
 }
 
 /// Voters and learners, by node id, with their addresses.

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use super::support::*;
 use super::swaps::*;
-use crate::types::{HostCommand, NodeId, Outcome, Rejection};
+use crate::types::{Gate, HostCommand, Lifecycle, NodeId, Order, Outcome, Rejection};
 
 #[test]
 fn an_activation_that_expects_another_module_is_refused_and_recorded() {
@@ -38,11 +38,8 @@ fn every_voter_must_have_acknowledged_and_one_even_by_force() {
     cluster.node.apply(from_ref(&entry));
     cluster.install(&second);
     let first = cluster.first.clone();
-    let force = HostCommand::ActivateModule {
-        digest: second.digest(),
-        expected: Some(first.digest()),
-        force: true,
-    };
+    let order = Order::new(second.digest(), Some(first.digest()));
+    let force = HostCommand::Lifecycle(Lifecycle::Activate(Order { gate: Gate::One, ..order }));
     let digest = second.digest();
     let refused = |node| HostCommand::AcknowledgeModule {
         node: NodeId(node),

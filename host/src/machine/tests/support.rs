@@ -15,9 +15,10 @@ use crate::storage::state::{
     MemoryState, RocksState, RocksStateOptions, StateError, StateStore, Writes,
 };
 use crate::types::{
-    Action, Batch, BatchHeader, BatchReply, ClusterId, Command, Entry, EntryPayload, Frontend,
-    FrontendKind, Generation, HostCommand, LeaderId, LogId, Lsn, Membership, ModuleDigest,
-    ModuleManifest, NodeId, Outcome, Pairs, Peer, Range, RequestId, Scan, View, ViewError,
+    Action, Batch, BatchHeader, BatchReply, ClusterId, Command, Consent, Entry, EntryPayload,
+    Frontend, FrontendKind, Generation, HostCommand, LeaderId, Lifecycle, LogId, Lsn, Membership,
+    ModuleDigest, ModuleManifest, NodeId, Order, Outcome, Pairs, Peer, Range, RequestId, Scan,
+    View, ViewError,
 };
 
 /// Where a state is kept, across restarts of what works on it.
@@ -229,7 +230,9 @@ impl Guest {
 
     pub fn activate(&self, expected: Option<&Self>) -> HostCommand {
         let expected = expected.map(Self::digest);
-        HostCommand::ActivateModule { digest: self.digest(), expected, force: false }
+        let consent = Consent::Waived;
+        let order = Order { consent, ..Order::new(self.digest(), expected) };
+        HostCommand::Lifecycle(Lifecycle::Activate(order))
     }
 }
 

@@ -1,14 +1,20 @@
 //! Statements about modules.
 
+pub(super) mod listing;
+mod plan;
+
 use bytes::Bytes;
-use quorate_sql::{ModuleStatement, ModuleVersion};
+use quorate_sql::{ActivateModule, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion};
 use quorate_wire::{Body, Column, ColumnType, Failure, Reply, Rows, Severity, Value};
 
 use super::{Services, blocking};
 use crate::cluster::modules::{MODULE_BYTES_MAX, UNUSABLE};
-use crate::machine::{MachineView, Migration};
+use crate::machine::{MachineView, ModuleStatus, SIGNATURE_BYTES_MAX};
 use crate::session::{Answer, StatementContext};
-use crate::types::{ModuleDigest, Outcome, Rejection, ViewError, format_time};
+use crate::types::{
+    BreakToken, Consent, Gate, Lifecycle, Lsn, ModuleDigest, Order, Outcome, Rejection, ViewError,
+    When,
+};
 
 /// Most findings that CHECK MODULE lists.
 const FINDINGS_MAX: usize = 1000;
@@ -23,37 +29,59 @@ impl Services {
             self.barrier.wait(&context).await?;
         }
         let view = self.cluster.machine().view();
-        let rows = match statement {
-            ModuleStatement::Install { file } => return self.install_file(context, file).await,
-            ModuleStatement::Show => modules(&view),
-            ModuleStatement::History => {
-                let state = view.clone();
-                blocking(move || history(&state)).await?
+        let command = match statement {
+            ModuleStatement::Install { file, signature } => {
+                return self.install_file(context, file, signature).await;
             }
+            ModuleStatement::Activate(wanted) => Lifecycle::Activate(order(&view, &wanted)?),
+            ModuleStatement::Rollback(gate) => Lifecycle::Activate(self.back(&view, gate).await?),
+            ModuleStatement::Cancel => Lifecycle::CancelScheduled,
+            ModuleStatement::Retire(module) => {
+                Lifecycle::Retire { digest: find(&view, &module)?.manifest.digest }
+            }
+            question => return self.tell(context, view, question).await,
+        };
+        let lsn = self.cluster.lifecycle(&context.user, command, context.deadline).await?;
+        Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
+    }
+
+    /// Answers a statement that changes nothing.
+    async fn tell(
+        &self,
+        context: StatementContext,
+        view: MachineView,
+        question: ModuleStatement,
+    ) -> Result<Answer, Failure> {
+        let lsn = view.lsn().0;
+        let rows = match question {
+            ModuleStatement::Show(module) => listing::module(&view, &find(&view, &module)?),
+            ModuleStatement::History => blocking(move || listing::history(&view)).await?,
             ModuleStatement::Check(module) => {
-                let digest = find(&view, &module)?;
+                let digest = find(&view, &module)?.manifest.digest;
                 self.check(context, digest).await?
             }
-            ModuleStatement::Activate { module, force } => {
-                let digest = find(&view, &module)?;
-                return self.switch(&context, digest, force).await;
+            ModuleStatement::ExplainActivate(wanted) => {
+                plan::explain(&view, &order(&view, &wanted)?)?
             }
-            ModuleStatement::Rollback => {
-                let state = view.clone();
-                let digest = blocking(move || previous(&state)).await?;
-                return self.switch(&context, digest, false).await;
+            ModuleStatement::ExplainRollback(gate) => {
+                let order = self.back(&view, gate).await?;
+                plan::explain(&view, &order)?
             }
+            _ => listing::modules(&view),
         };
-        Ok(Answer { reply: Reply::from(Body::Rows(rows)), lsn: view.lsn().0 })
+        Ok(Answer { reply: Reply::from(Body::Rows(rows)), lsn })
     }
 
     async fn install_file(
         &self,
         context: StatementContext,
         file: String,
+        signature: Option<String>,
     ) -> Result<Answer, Failure> {
-        let component = blocking(move || read_component(&file)).await?;
-        let installed = self.cluster.install(&context.user, component, context.deadline).await?;
+        let read = move || Ok((read_component(&file)?, read_signature(&file, signature)?));
+        let (component, signature) = blocking(read).await?;
+        let installed =
+            self.cluster.install(&context.user, component, signature, context.deadline).await?;
         let mut reply = Reply::affected(1);
         for (node, refusal) in installed.acknowledgements {
             if let Some(refusal) = refusal {
@@ -64,14 +92,13 @@ impl Services {
         Ok(Answer { reply, lsn: installed.lsn.0 })
     }
 
-    async fn switch(
-        &self,
-        context: &StatementContext,
-        digest: ModuleDigest,
-        force: bool,
-    ) -> Result<Answer, Failure> {
-        let lsn = self.cluster.activate(&context.user, digest, force, context.deadline).await?;
-        Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
+    /// The order to activate the module that was active before the active one. Clients know it, so
+    /// they need no warning.
+    async fn back(&self, view: &MachineView, gate: ModuleGate) -> Result<Order, Failure> {
+        let state = view.clone();
+        let to = blocking(move || previous(&state)).await?;
+        let expected = view.active().map(|active| active.digest);
+        Ok(Order { gate: required(gate), consent: Consent::Waived, ..Order::new(to, expected) })
     }
 
     /// Runs the module's own check over the present state.
@@ -129,17 +156,60 @@ fn read_component(file: &str) -> Result<Bytes, Failure> {
     std::fs::read(file).map(Bytes::from).map_err(cannot)
 }
 
-fn find(view: &MachineView, wanted: &ModuleVersion) -> Result<ModuleDigest, Failure> {
-    view.modules()
-        .into_iter()
-        .find(|module| {
-            module.description.name == wanted.name && module.description.version == wanted.version
-        })
-        .map(|module| module.manifest.digest)
-        .ok_or_else(|| {
-            let message = format!("module '{wanted}' is not installed; SHOW MODULES lists them");
-            Failure::new(UNUSABLE, "HY000", message)
-        })
+/// The signature at `path`, or else the one beside the file, if there is one.
+fn read_signature(file: &str, path: Option<String>) -> Result<Option<String>, Failure> {
+    let beside = path.is_none();
+    let path = path.unwrap_or_else(|| format!("{file}.minisig"));
+    match std::fs::metadata(&path) {
+        Err(error) if beside && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Ok(found) if found.len() > SIGNATURE_BYTES_MAX as u64 => {
+            let message =
+                format!("'{path}' is no signature: it has more than {SIGNATURE_BYTES_MAX} bytes");
+            return Err(Failure::new(UNUSABLE, "HY000", message));
+        }
+        _ => {}
+    }
+    std::fs::read_to_string(&path).map(Some).map_err(|error| {
+        let message = format!("cannot read '{path}' on this frontend: {error}");
+        Failure::new(1017, "HY000", message)
+    })
+}
+
+fn find(view: &MachineView, wanted: &ModuleVersion) -> Result<ModuleStatus, Failure> {
+    let found = view.modules().into_iter().find(|module| {
+        module.description.name == wanted.name && module.description.version == wanted.version
+    });
+    found.ok_or_else(|| {
+        let message = format!("module '{wanted}' is not installed; SHOW MODULES lists them");
+        Failure::new(UNUSABLE, "HY000", message)
+    })
+}
+
+/// What is asked for, as it goes into the log.
+fn order(view: &MachineView, wanted: &ActivateModule) -> Result<Order, Failure> {
+    let consent = match &wanted.breaking {
+        None => Consent::None,
+        Some(text) => BreakToken::parse(text).map(Consent::Token).ok_or_else(|| {
+            let message = format!("'{text}' is no token: 16 hexadecimal digits");
+            Failure::new(1105, "HY000", message)
+        })?,
+    };
+    let when = match wanted.time {
+        ModuleTime::Now => When::Now,
+        ModuleTime::AtLsn(lsn) => When::AtLsn(Lsn(lsn)),
+        ModuleTime::After(seconds) => When::After(seconds.saturating_mul(1_000_000)),
+    };
+    let to = find(view, &wanted.module)?.manifest.digest;
+    let expected = view.active().map(|active| active.digest);
+    Ok(Order { to, expected, gate: required(wanted.gate), when, consent })
+}
+
+fn required(gate: ModuleGate) -> Gate {
+    match gate {
+        ModuleGate::All => Gate::All,
+        ModuleGate::Quorum => Gate::Quorum,
+        ModuleGate::Force => Gate::One,
+    }
 }
 
 /// The module that was active before the active one.
@@ -153,98 +223,6 @@ fn previous(view: &MachineView) -> Result<ModuleDigest, Failure> {
         .ok_or_else(|| {
             Failure::new(UNUSABLE, "HY000", "no module was active before the present one")
         })
-}
-
-/// `SHOW MODULES`.
-pub(super) fn modules(view: &MachineView) -> Rows {
-    let columns = vec![
-        Column::text("Name"),
-        Column::text("Version"),
-        Column::text("State"),
-        Column::new("ActiveSinceLsn", ColumnType::UInt),
-        Column::new("Schema", ColumnType::UInt),
-        Column::new("SizeBytes", ColumnType::UInt),
-        Column::text("AcknowledgedBy"),
-        Column::text("RefusedBy"),
-        Column::text("Digest"),
-        Column::text("Migration"),
-    ];
-    let rows = view.modules().into_iter().map(|module| {
-        let nodes = |refused: bool| {
-            let given = module.acknowledgements.iter();
-            let nodes = given.filter(|(_, refusal)| refusal.is_some() == refused);
-            nodes.map(|(node, _)| node.to_string()).collect::<Vec<_>>().join(", ")
-        };
-        vec![
-            module.description.name.clone().into(),
-            module.description.version.clone().into(),
-            match (module.active_since, view.migration()) {
-                (Some(_), Some(_)) => "MIGRATING",
-                (Some(_), None) => "ACTIVE",
-                (None, _) => "INSTALLED",
-            }
-            .into(),
-            module.active_since.map(|lsn| lsn.0).into(),
-            u64::from(module.description.schema).into(),
-            module.manifest.size_bytes.into(),
-            nodes(false).into(),
-            nodes(true).into(),
-            module.manifest.digest.to_string().into(),
-            view.migration().filter(|_| module.active_since.is_some()).map(progress).into(),
-        ]
-    });
-    Rows { columns, rows: rows.collect() }
-}
-
-fn progress(migration: &Migration) -> String {
-    let Migration { from, steps, stopped, .. } = migration;
-    match stopped {
-        None => format!("from schema {from}, {steps} steps done"),
-        Some(reason) => format!("from schema {from}, stopped after {steps} steps: {reason}"),
-    }
-}
-
-/// `SHOW MODULE HISTORY`: activations, oldest first, also those that were refused.
-pub(super) fn history(view: &MachineView) -> Result<Rows, Failure> {
-    let columns = vec![
-        Column::new("Lsn", ColumnType::UInt),
-        Column::new("Time", ColumnType::DateTime),
-        Column::text("User"),
-        Column::text("From"),
-        Column::text("To"),
-        Column::new("SchemaFrom", ColumnType::UInt),
-        Column::new("SchemaTo", ColumnType::UInt),
-        Column::text("Outcome"),
-    ];
-    let installed = view.modules();
-    let name = |digest: ModuleDigest| {
-        let known = installed.iter().find(|module| module.manifest.digest == digest);
-        known.map_or_else(
-            || digest.to_string(),
-            |module| format!("{}@{}", module.description.name, module.description.version),
-        )
-    };
-    let rows = view.history().map_err(unreadable)?.into_iter().map(|activation| {
-        vec![
-            activation.lsn.0.into(),
-            format_time(activation.time_us.cast_signed()).into(),
-            activation.caller.clone().into(),
-            activation.from.map(name).into(),
-            name(activation.to).into(),
-            activation.schema_from.map(u64::from).into(),
-            activation.schema_to.map(u64::from).into(),
-            outcome(&activation.outcome).into(),
-        ]
-    });
-    Ok(Rows { columns, rows: rows.collect() })
-}
-
-fn outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Applied(_) => "activated".to_owned(),
-        Outcome::Refused(failure) => failure.message.clone(),
-        Outcome::Rejected(rejection) => rejection.failure().message,
-    }
 }
 
 pub(super) fn unreadable(error: ViewError) -> Failure {

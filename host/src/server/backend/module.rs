@@ -8,9 +8,10 @@ use crate::runtime::{Caller, Evaluation, ReadError};
 use crate::session::{Answer, Request, StatementContext};
 use crate::types::{Action, ModuleDigest, Outcome, Rejection};
 
-/// How often a statement is evaluated when modules are activated while it runs; then it fails with
-/// a retryable error.
-const EVALUATIONS_MAX: usize = 5;
+/// How often a statement is evaluated when modules are activated while it runs; then, or at its
+/// deadline, it fails with a retryable error. Each time another activation must have come between
+/// evaluation and apply.
+const EVALUATIONS_MAX: usize = 1000;
 
 /// Most bytes of a statement in the log.
 const EXCERPT_BYTES_MAX: usize = 1 << 10;

@@ -8,7 +8,8 @@ use quorate_wire::{
 };
 
 use super::blocking;
-use super::lifecycle::{history, modules, unreadable};
+use super::lifecycle::listing::{history, modules};
+use super::lifecycle::unreadable;
 use crate::cluster::Cluster;
 use crate::machine::MachineView;
 use crate::query::{Page, Relations};
