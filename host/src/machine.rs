@@ -52,7 +52,7 @@ use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View
 
 use modules::Modules;
 use position::Position;
-use registry::Registry;
+use registry::{Registry, Wait};
 use requests::Requests;
 
 pub use apply::{
@@ -162,7 +162,7 @@ impl Machine {
         }
         let modules = Modules::new(runtime);
         let quarantine = watch::Sender::new(quarantine(&*state.view()).map_err(LoadError::from)?);
-        let (published, requests) = Published::load(state.view(), &modules)?;
+        let (published, requests) = Published::load(state.view(), &modules, Wait::ForCompiler)?;
         let applied = watch::Sender::new(published.position.lsn());
         let published = ArcSwap::from_pointee(published);
         let shared = Shared { state: Arc::clone(&state), modules, published, applied, quarantine };
@@ -288,8 +288,12 @@ fn quarantine(view: &dyn View) -> Result<Option<String>, ViewError> {
 
 impl Published {
     /// Reads a state, with the table of requests that belongs to it.
-    fn load(view: Arc<dyn View>, modules: &Modules) -> Result<(Self, Requests), LoadError> {
-        let registry = Arc::new(Registry::load(&*view, modules)?);
+    fn load(
+        view: Arc<dyn View>,
+        modules: &Modules,
+        wait: Wait,
+    ) -> Result<(Self, Requests), LoadError> {
+        let registry = Arc::new(Registry::load(&*view, modules, wait)?);
         let (position, requests) = (Position::load(&*view)?, Requests::load(&*view)?);
         let recorded = changes::is_recorded(&*view, &position)?;
         Ok((Self { view, registry, position, recorded }, requests))

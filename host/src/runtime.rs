@@ -22,6 +22,7 @@
 mod abi;
 mod artefact;
 mod call;
+mod compiler;
 mod description;
 mod ending;
 mod engine;
@@ -55,6 +56,7 @@ pub use overlay::{Overlay, Writes};
 pub use read::{Evaluation, Page, ReadCall};
 pub use witness::{Data, Datum, Imported, Ran, SHOWN_BYTES_MAX, Witness};
 
+use compiler::Compiler;
 use engine::Purpose;
 use module::Host;
 use slots::Slots;
@@ -72,6 +74,8 @@ pub struct Runtime {
     /// None: only native modules run.
     engines: Option<Arc<Engines>>,
     artefacts: Option<Arc<Path>>,
+    /// None: whoever loads a module compiles it.
+    compiler: Option<Arc<Compiler>>,
     natives: BTreeMap<ModuleDigest, Arc<dyn Native>>,
 }
 
@@ -106,12 +110,17 @@ impl Runtime {
         let slots = Slots::new(slots, read.engine.clone())
             .map_err(|error| Fault(format!("start the deadline thread: {error}")))?;
         let engines = Arc::new(Engines { apply, read, slots: Arc::new(slots) });
-        Ok(Self { engines: Some(engines), artefacts: None, natives: BTreeMap::new() })
+        Ok(Self {
+            engines: Some(engines),
+            artefacts: None,
+            compiler: None,
+            natives: BTreeMap::new(),
+        })
     }
 
     /// Runs native modules and nothing else: there is no engine.
     pub fn without_engine() -> Self {
-        Self { engines: None, artefacts: None, natives: BTreeMap::new() }
+        Self { engines: None, artefacts: None, compiler: None, natives: BTreeMap::new() }
     }
 
     /// Knows a native module by the digest of the bytes that stand for it in the log.
@@ -126,6 +135,21 @@ impl Runtime {
     pub fn keeping(mut self, directory: &Path) -> Self {
         self.artefacts = Some(Arc::from(directory));
         self
+    }
+
+    /// Compiles on threads of its own, which get out of the way of others; and has apply not wait
+    /// for them, but tell that a module is not ready yet.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn compiling_aside(mut self) -> Result<Self, Fault> {
+        self.compiler = Some(Arc::new(Compiler::new()?));
+        Ok(self)
+    }
+
+    /// Whether it compiles on threads of its own.
+    pub fn compiles_aside(&self) -> bool {
+        self.compiler.is_some()
     }
 
     /// Checks and compiles a component. Takes seconds for a large one, on all cores: not for the
@@ -143,7 +167,11 @@ impl Runtime {
         };
         let Engines { apply, read, slots } = &**engines;
         let artefacts = self.artefacts.as_deref();
-        Module::load(apply, read, slots, bytes, artefacts).map(Arc::new)
+        let load = || Module::load(apply, read, slots, bytes, artefacts).map(Arc::new);
+        match &self.compiler {
+            Some(compiler) => compiler.run(load),
+            None => load(),
+        }
     }
 }
 

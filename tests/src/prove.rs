@@ -10,6 +10,7 @@
 pub mod answers;
 pub mod failover;
 pub mod idle;
+pub mod kills;
 pub mod load;
 pub mod members;
 pub mod network;

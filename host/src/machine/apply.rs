@@ -14,13 +14,15 @@ mod host;
 mod migration;
 mod modules;
 mod settings;
+mod steps;
 
 use std::sync::Arc;
 
 use explain::Explaining;
+use steps::Step;
 
 use super::position::Position;
-use super::registry::Registry;
+use super::registry::{Registry, Wait};
 use super::requests::Requests;
 use super::{Machine, Published, keys};
 use crate::runtime::{Fault, Overlay};
@@ -55,6 +57,8 @@ struct Run<'a> {
     recorded: bool,
     /// What is written down of the entry, if somebody asked for that.
     explaining: Option<Explaining>,
+    /// What of the life of modules is in it.
+    steps: Vec<Step>,
 }
 
 impl Applier {
@@ -102,21 +106,25 @@ impl Applier {
             position: published.position,
             recorded: published.recorded,
             explaining,
+            steps: Vec::new(),
         };
         let mut replies = Vec::with_capacity(entries.len());
         for entry in entries {
             replies.push(run.entry(entry)?);
         }
-        let Run { mut overlay, registry, requests, position, recorded, explaining, .. } = run;
+        let Run { mut overlay, registry, requests, position, recorded, explaining, steps, .. } =
+            run;
         if position != published.position
             && let Some(last) = &position.log_id
         {
             durable(last)?;
             overlay.put(keys::POSITION, position.pack());
+            steps::worked_out(&steps);
             if let Err(error) = self.state.commit(overlay.into_writes()) {
                 self.is_broken = true;
                 return Err(Fault(error.to_string()));
             }
+            steps::committed(&steps);
             let view = self.state.view();
             self.machine.publish(Published { view, registry, position, recorded });
         }
@@ -146,7 +154,7 @@ impl Applier {
     /// Publishes the state as it is stored and gives the table that goes with it.
     fn read(&self) -> Result<Requests, Fault> {
         let (published, requests) =
-            Published::load(self.state.view(), &self.machine.shared.modules)
+            Published::load(self.state.view(), &self.machine.shared.modules, Wait::Not)
                 .map_err(|error| Fault(error.to_string()))?;
         self.machine.publish(published);
         Ok(requests)

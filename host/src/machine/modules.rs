@@ -1,7 +1,8 @@
 //! Installed modules made ready to run.
 //!
 //! Compiling takes seconds, so a frontend does it when it acknowledges a module, off the apply
-//! path, and the activation finds it here. If it does not, apply waits for the compiler.
+//! path, and the activation finds it here. If it does not, apply stalls until a thread aside has
+//! compiled it; the frontend says so, votes on, and does not lead meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,15 +31,27 @@ pub enum LoadError {
     /// The runtime does not take it.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::LoadError),
+    /// It is being compiled, aside from apply.
+    #[error("module {} is being compiled on this frontend", .0.short())]
+    NotReady(ModuleDigest),
+    /// It could not be compiled, aside from apply.
+    #[error("module {} cannot run on this frontend: {reason}", .digest.short())]
+    Failed {
+        /// Which.
+        digest: ModuleDigest,
+        /// Why not.
+        reason: String,
+    },
     /// Its file could not be read from the state.
     #[error(transparent)]
     State(#[from] ViewError),
 }
 
 /// The modules that are ready.
+#[derive(Clone)]
 pub struct Modules {
     runtime: Runtime,
-    ready: Mutex<Ready>,
+    ready: Arc<Mutex<Ready>>,
 }
 
 #[derive(Default)]
@@ -46,12 +59,14 @@ struct Ready {
     /// With the time of last use.
     modules: BTreeMap<ModuleDigest, (u64, Arc<Module>)>,
     time: u64,
+    /// What is being compiled for apply, which waits for it, and why it failed the last time.
+    compiling: BTreeMap<ModuleDigest, Option<String>>,
 }
 
 impl Modules {
     /// None ready yet.
     pub fn new(runtime: Runtime) -> Self {
-        Self { runtime, ready: Mutex::default() }
+        Self { runtime, ready: Arc::default() }
     }
 
     /// Makes a module ready, if it is not; blocks for seconds when it has to be compiled. `get`
@@ -61,31 +76,90 @@ impl Modules {
         manifest: &ModuleManifest,
         get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
     ) -> Result<Arc<Module>, LoadError> {
-        let digest = manifest.digest;
-        let ready = self.ready.lock().find(digest);
+        let ready = self.ready.lock().find(manifest.digest);
         let module = match ready {
             Some(module) => module,
-            None => {
-                // Not under the lock: others need the modules that are ready.
-                let module = self.runtime.load(&file(manifest, get)?)?;
-                self.ready.lock().insert(digest, Arc::clone(&module));
-                module
-            }
+            // Not under the lock: others need the modules that are ready.
+            None => self.inspect(&file(manifest, get)?)?,
         };
-        if *module.packed_description() == manifest.description {
-            Ok(module)
-        } else {
-            Err(LoadError::Description(digest))
+        as_described(module, manifest)
+    }
+
+    /// The same for whoever applies: does not compile on this thread if the runtime compiles aside,
+    /// but has it done and tells that the module is not ready yet. Ask again.
+    pub fn load_to_apply(
+        &self,
+        manifest: &ModuleManifest,
+        get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
+    ) -> Result<Arc<Module>, LoadError> {
+        if !self.runtime.compiles_aside() {
+            return self.load(manifest, get);
+        }
+        let digest = manifest.digest;
+        {
+            let mut ready = self.ready.lock();
+            if let Some(module) = ready.find(digest) {
+                drop(ready);
+                return as_described(module, manifest);
+            }
+            match ready.compiling.get_mut(&digest) {
+                None => {
+                    ready.compiling.insert(digest, None);
+                }
+                Some(failed) => {
+                    return Err(match failed.take() {
+                        // It is tried once more the next time.
+                        Some(reason) => {
+                            ready.compiling.remove(&digest);
+                            LoadError::Failed { digest, reason }
+                        }
+                        None => LoadError::NotReady(digest),
+                    });
+                }
+            }
+        }
+        let started = file(manifest, get).map_err(LoadError::State).and_then(|bytes| {
+            let modules = self.clone();
+            let compile = move || modules.compile(digest, &bytes);
+            let thread = std::thread::Builder::new().name("compile".to_owned()).spawn(compile);
+            thread.map_err(|error| LoadError::Failed {
+                digest,
+                reason: format!("start a thread: {error}"),
+            })
+        });
+        if let Err(error) = started {
+            self.ready.lock().compiling.remove(&digest);
+            return Err(error);
+        }
+        Err(LoadError::NotReady(digest))
+    }
+
+    fn compile(&self, digest: ModuleDigest, bytes: &[u8]) {
+        let compiled = self.inspect(bytes);
+        let mut ready = self.ready.lock();
+        match compiled {
+            Ok(_) => {
+                ready.compiling.remove(&digest);
+            }
+            Err(error) => {
+                ready.compiling.insert(digest, Some(error.to_string()));
+            }
         }
     }
-}
 
-impl Modules {
     /// Makes a file ready that no cluster knows yet, so that installing it compiles it once.
     pub fn inspect(&self, file: &[u8]) -> Result<Arc<Module>, crate::runtime::LoadError> {
         let module = self.runtime.load(file)?;
         self.ready.lock().insert(module.digest(), Arc::clone(&module));
         Ok(module)
+    }
+}
+
+fn as_described(module: Arc<Module>, manifest: &ModuleManifest) -> Result<Arc<Module>, LoadError> {
+    if *module.packed_description() == manifest.description {
+        Ok(module)
+    } else {
+        Err(LoadError::Description(manifest.digest))
     }
 }
 

@@ -47,6 +47,15 @@ pub struct Registry {
     pub settings: BTreeMap<String, String>,
 }
 
+/// Whether reading the tables may take as long as compiling their active module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Nobody needs this thread.
+    ForCompiler,
+    /// The thread applies: see [`Modules::load_to_apply`].
+    Not,
+}
+
 /// A module that the cluster knows.
 #[derive(Clone)]
 pub struct Installed {
@@ -135,7 +144,7 @@ pub struct Activation {
 
 impl Registry {
     /// Reads the tables of a state and makes its active module ready.
-    pub fn load(view: &dyn View, modules: &Modules) -> Result<Self, LoadError> {
+    pub fn load(view: &dyn View, modules: &Modules, wait: Wait) -> Result<Self, LoadError> {
         let newest_node = rows::find(view, &keys::NEWEST_NODE, NodeId::decode)?;
         let membership = rows::find(view, &keys::MEMBERSHIP, read_membership)?;
         let mut tables = Self {
@@ -159,7 +168,10 @@ impl Registry {
         })?;
         if let Some((digest, schema, since)) = rows::find(view, &keys::ACTIVE, read_active)? {
             let installed = tables.modules.get(&digest).ok_or(LoadError::Unknown(digest))?;
-            let module = modules.load(&installed.manifest, |key| view.get(key))?;
+            let module = match wait {
+                Wait::ForCompiler => modules.load(&installed.manifest, |key| view.get(key))?,
+                Wait::Not => modules.load_to_apply(&installed.manifest, |key| view.get(key))?,
+            };
             tables.active = Some(Active { module, digest, schema, since });
         }
         tables.migration = rows::find(view, &keys::MIGRATION, Migration::decode)?;

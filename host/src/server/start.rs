@@ -116,6 +116,7 @@ impl Frontend {
         let state = Arc::new(state?);
         let state_failure = state.failure();
         let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
+            .and_then(Runtime::compiling_aside)
             .map_err(StartError::Runtime)?
             .keeping(&directory.modules());
         let snapshots: Arc<dyn Snapshots> =

@@ -14,7 +14,7 @@ use rustix::process::{Signal, getpid, kill_process};
 pub const CRASH_AT: &str = "QUORATE_CRASH_AT";
 
 /// Every crash point, in the order of what happens.
-pub const CRASH_POINTS: [&str; 25] = [
+pub const CRASH_POINTS: [&str; 35] = [
     // Entries and the vote, on their way to the log's disk.
     "log-queued",
     "log-written",
@@ -23,6 +23,17 @@ pub const CRASH_POINTS: [&str; 25] = [
     // A run of entries, on its way to the state.
     "state-before-commit",
     "state-after-commit",
+    // A step in the life of a module, in a run of entries.
+    "chunk-worked-out",
+    "chunk-committed",
+    "module-worked-out",
+    "module-committed",
+    "acknowledge-worked-out",
+    "acknowledge-committed",
+    "activate-worked-out",
+    "activate-committed",
+    "migrate-worked-out",
+    "migrate-committed",
     // A snapshot is built.
     "snapshot-flushed",
     "snapshot-checkpointed",

@@ -19,7 +19,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Acknowledged writes of each client by which the steady state is measured.
 const STEADY_WRITES: usize = 300;
 /// Activations by one connection.
-const BATCH: usize = 50;
+const BATCH: usize = 10;
+/// From one activation to the next: twenty a second, a thousand in less than a minute.
+const INTERVAL: Duration = Duration::from_millis(50);
 /// Longest gap that is aimed at.
 const GAP_MAX: Duration = Duration::from_millis(50);
 
@@ -61,7 +63,9 @@ pub fn run(dir: &Path, activations: usize, progress: Progress<'_>) -> Result<Vec
             let version = if number.is_multiple_of(2) { "1.0.1" } else { "1.0.0" };
             format!("ACTIVATE MODULE 'kv@{version}';")
         };
-        let statements: String = (done..done + count).map(statement).collect();
+        let pause = format!("SELECT SLEEP({});", INTERVAL.as_secs_f64());
+        let statements: String =
+            (done..done + count).map(|number| statement(number) + &pause).collect();
         cluster.frontends[(done / BATCH) % FRONTENDS].mariadb().ok(&statements);
         done += count;
         progress(format!("{done} activations, {} ms", began.elapsed().as_millis()));

@@ -8,6 +8,7 @@ use quorate_wire::DecodeError;
 use super::Run;
 use super::explain::Explaining;
 use super::host::Host;
+use super::steps::Step;
 use crate::machine::changes::{self, Recorder};
 use crate::machine::keys;
 use crate::machine::position::{Position, Trail, seed};
@@ -181,6 +182,7 @@ impl Run<'_> {
         command: HostCommand,
         recorder: &mut Option<Recorder>,
     ) -> Result<Outcome, Fault> {
+        self.steps.extend(Step::of(&command));
         let recording = recorder.as_mut();
         let recording =
             recording.map(|recorder| (recorder.tell(&command, &self.registry), recorder));

@@ -3,6 +3,7 @@
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -129,4 +130,49 @@ fn a_state_of_another_format_is_not_opened() {
     let row = (Bytes::from_static(&[0, 0]), Some(Bytes::from_static(&[9])));
     state.commit([row].into()).unwrap();
     assert!(matches!(Machine::open(state, runtime), Err(OpenError::Format(9))));
+}
+
+#[test]
+fn a_module_that_is_not_compiled_stalls_apply_until_it_is_and_changes_nothing_else() {
+    const LIMIT: Duration = Duration::from_secs(120);
+    let mut client = Client::new(1);
+    let log = started(&Guest::first(), &mut client);
+    let mut ready = Node::open(Disk::memory().open(), &runtime());
+    ready.apply(&log.entries);
+
+    let aside = runtime().compiling_aside().unwrap();
+    let mut node = Node::open(Disk::memory().open(), &aside);
+    let began = Instant::now();
+    let mut stalls = 0;
+    while let Err(fault) = node.applier.apply(&log.entries, &|_| Ok(())) {
+        assert!(fault.0.ends_with("is being compiled on this frontend"), "{fault}");
+        assert_eq!(node.machine.lsn(), Lsn(0));
+        assert!(began.elapsed() < LIMIT, "it is never compiled");
+        stalls += 1;
+        std::thread::yield_now();
+    }
+    assert!(stalls > 0);
+    assert_eq!(node.machine.applied(), ready.machine.applied());
+    assert_eq!(node.dump(), ready.dump());
+}
+
+#[test]
+fn a_module_that_cannot_be_compiled_here_stalls_apply_with_the_reason() {
+    const LIMIT: Duration = Duration::from_secs(120);
+    let mut client = Client::new(1);
+    let broken = Guest::described(Bytes::from_static(b"no module"), describe("m", "1", 1, &[]));
+    let log = started(&broken, &mut client);
+    let aside = runtime().compiling_aside().unwrap();
+    let mut node = Node::open(Disk::memory().open(), &aside);
+    let began = Instant::now();
+    loop {
+        let fault = node.applier.apply(&log.entries, &|_| Ok(())).unwrap_err();
+        if fault.0.contains("cannot run on this frontend: not a WebAssembly component") {
+            break;
+        }
+        assert!(fault.0.ends_with("is being compiled on this frontend"), "{fault}");
+        assert!(began.elapsed() < LIMIT, "the reason is never told");
+        std::thread::yield_now();
+    }
+    assert_eq!(node.machine.lsn(), Lsn(0));
 }

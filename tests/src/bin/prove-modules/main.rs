@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use quorate_tests::prove::{Row, proof, stepped, swaps};
+use quorate_tests::prove::{Row, kills, proof, stepped, swaps};
 
 /// Measures activations and migrations under write load, accounts for every write, and fails when a
 /// promise is not kept.
@@ -35,6 +35,8 @@ enum Part {
     Swaps,
     /// Rows are migrated step by step
     Migration,
+    /// Frontends are killed at every step
+    Kills,
 }
 
 impl Part {
@@ -42,6 +44,7 @@ impl Part {
         let progress = |line: String| eprintln!("{line}");
         match self {
             Self::Swaps => swaps::run(dir, arguments.activations, &progress),
+            Self::Kills => kills::run(dir, &progress),
             Self::Migration => stepped::run(dir, arguments.rows, &progress),
         }
     }

@@ -1,0 +1,41 @@
+//! Threads that compile modules while a frontend works: few, and behind all others in the queue for
+//! a processor, so that neither heartbeats nor clients wait for a compilation.
+
+use std::thread::available_parallelism;
+
+use super::ending::Fault;
+use super::engine::STACK_BYTES;
+
+/// How much less than others these threads get of a processor that is wanted by both.
+const NICENESS: i32 = 10;
+
+/// The threads. The engine's own parallelism runs on them, too.
+pub(super) struct Compiler {
+    pool: rayon::ThreadPool,
+}
+
+impl Compiler {
+    /// Half as many threads as there are processors, at least one.
+    pub fn new() -> Result<Self, Fault> {
+        let processors = available_parallelism().map_or(1, usize::from);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads((processors / 2).max(1))
+            .thread_name(|number| format!("compile-{number}"))
+            // They try what they have compiled.
+            .stack_size(4 * STACK_BYTES)
+            .start_handler(|_| {
+                // Of this thread alone, on Linux. Where it is refused, it only costs politeness.
+                if let Err(error) = rustix::process::nice(NICENESS) {
+                    tracing::debug!("compile at normal priority: {error}");
+                }
+            })
+            .build();
+        let pool = pool.map_err(|error| Fault(format!("start threads to compile: {error}")))?;
+        Ok(Self { pool })
+    }
+
+    /// Runs work on the threads, and waits for it.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+}
