@@ -18,6 +18,7 @@
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and
 //!   says through the log whether it can run it.
 //! - [`migration`]: the leader has a module's rows migrated, step by step.
+//! - `epochs`: a frontend tells which engine epochs its program can run.
 //! - [`schedule`]: the leader has a module activated when its time has come.
 //! - [`admission`]: what a frontend must be before it may join.
 //! - [`status`]: how each frontend is, asked directly; nothing of it is logged, so an idle cluster
@@ -31,6 +32,7 @@ pub mod bootstrap;
 mod commits;
 mod confirm;
 mod contacts;
+mod epochs;
 pub mod frontends;
 pub mod membership;
 pub mod migration;

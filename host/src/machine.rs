@@ -48,7 +48,9 @@ use tokio::sync::watch;
 
 use crate::runtime::{Module, Runtime};
 use crate::storage::state::{StateError, StateStore};
-use crate::types::{LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError};
+use crate::types::{
+    Epochs, LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError,
+};
 
 use modules::Modules;
 use position::Position;
@@ -250,7 +252,20 @@ impl Machine {
     pub fn load_module(&self, digest: ModuleDigest) -> Result<Arc<Module>, LoadError> {
         let published = self.shared.published.load_full();
         let module = published.registry.modules.get(&digest).ok_or(LoadError::Unknown(digest))?;
-        self.shared.modules.load(&module.manifest, |key| published.view.get(key))
+        let get = |key: &[u8]| published.view.get(key);
+        let module = self.shared.modules.load(&module.manifest, published.registry.epoch, get)?;
+        // And for the epochs that may come, so that the step to one need not wait for it either.
+        let next = self.epochs().each().filter(|epoch| *epoch > published.registry.epoch);
+        for epoch in next {
+            let manifest = &published.registry.modules[&digest].manifest;
+            self.shared.modules.load(manifest, epoch, get)?;
+        }
+        Ok(module)
+    }
+
+    /// The engine epochs that this program can run.
+    pub fn epochs(&self) -> Epochs {
+        self.shared.modules.epochs()
     }
 
     /// Tries a module file on this frontend, without any effect on the state. Blocks for seconds.
@@ -261,7 +276,8 @@ impl Machine {
         &self,
         component: &[u8],
     ) -> Result<Arc<Module>, crate::runtime::LoadError> {
-        self.shared.modules.inspect(component)
+        let epoch = self.shared.published.load().registry.epoch;
+        self.shared.modules.inspect(epoch, component)
     }
 
     /// Removes the changes of entries up to `upto` from the state, but never those of the newest

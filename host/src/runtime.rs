@@ -41,7 +41,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::types::ModuleDigest;
+use crate::types::{Epoch, Epochs, ModuleDigest};
 
 pub use abi::{Caller, Request};
 pub use call::{Event, Facts};
@@ -71,8 +71,9 @@ pub struct RuntimeOptions {
 /// The engines. Cheap to clone; modules loaded by it stay usable without it.
 #[derive(Clone)]
 pub struct Runtime {
-    /// None: only native modules run.
-    engines: Option<Arc<Engines>>,
+    /// One for each epoch; empty: only native modules run.
+    engines: BTreeMap<Epoch, Arc<Engines>>,
+    epochs: Epochs,
     artefacts: Option<Arc<Path>>,
     /// None: whoever loads a module compiles it.
     compiler: Option<Arc<Compiler>>,
@@ -83,6 +84,20 @@ struct Engines {
     apply: Host,
     read: Host,
     slots: Arc<Slots>,
+}
+
+impl Engines {
+    fn new(options: RuntimeOptions, codegen: Codegen, epoch: Epoch) -> Result<Self, Fault> {
+        let slots = options.read_slots.max(1);
+        let host = |purpose| {
+            let host = engine::engine(purpose, codegen, epoch).and_then(Host::new);
+            host.map_err(|error| Fault(format!("make the module engine: {error:#}")))
+        };
+        let (apply, read) = (host(Purpose::Apply)?, host(Purpose::Read(slots))?);
+        let slots = Slots::new(slots, read.engine.clone())
+            .map_err(|error| Fault(format!("start the deadline thread: {error}")))?;
+        Ok(Self { apply, read, slots: Arc::new(slots) })
+    }
 }
 
 impl Runtime {
@@ -101,26 +116,36 @@ impl Runtime {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_codegen(options: RuntimeOptions, codegen: Codegen) -> Result<Self, Fault> {
-        let slots = options.read_slots.max(1);
-        let host = |purpose| {
-            let host = engine::engine(purpose, codegen).and_then(Host::new);
-            host.map_err(|error| Fault(format!("make the module engine: {error:#}")))
-        };
-        let (apply, read) = (host(Purpose::Apply)?, host(Purpose::Read(slots))?);
-        let slots = Slots::new(slots, read.engine.clone())
-            .map_err(|error| Fault(format!("start the deadline thread: {error}")))?;
-        let engines = Arc::new(Engines { apply, read, slots: Arc::new(slots) });
-        Ok(Self {
-            engines: Some(engines),
-            artefacts: None,
-            compiler: None,
-            natives: BTreeMap::new(),
-        })
+        Self::of_epochs(options, codegen, engine::EPOCHS)
+    }
+
+    /// With epochs that no release has.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(test)]
+    pub fn with_epochs(epochs: Epochs) -> Result<Self, Fault> {
+        Self::of_epochs(RuntimeOptions { read_slots: 1 }, Codegen::Native, epochs)
+    }
+
+    fn of_epochs(options: RuntimeOptions, codegen: Codegen, epochs: Epochs) -> Result<Self, Fault> {
+        let mut engines = BTreeMap::new();
+        for epoch in epochs.each() {
+            engines.insert(epoch, Arc::new(Engines::new(options, codegen, epoch)?));
+        }
+        let (artefacts, compiler, natives) = (None, None, BTreeMap::new());
+        Ok(Self { engines, epochs, artefacts, compiler, natives })
     }
 
     /// Runs native modules and nothing else: there is no engine.
     pub fn without_engine() -> Self {
-        Self { engines: None, artefacts: None, compiler: None, natives: BTreeMap::new() }
+        Self {
+            engines: BTreeMap::new(),
+            epochs: engine::EPOCHS,
+            artefacts: None,
+            compiler: None,
+            natives: BTreeMap::new(),
+        }
     }
 
     /// Knows a native module by the digest of the bytes that stand for it in the log.
@@ -159,10 +184,30 @@ impl Runtime {
     /// When the component is none that can run here, with the reason, or when this frontend cannot
     /// tell.
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
+        self.load_in(self.epochs.newest, bytes)
+    }
+
+    /// The epochs that it can run.
+    pub fn epochs(&self) -> Epochs {
+        self.epochs
+    }
+
+    /// As [`load`](Self::load), to be run in a certain epoch.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); a fault when this program does not know the epoch.
+    pub fn load_in(&self, epoch: Epoch, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
+        if !self.epochs.contain(epoch) {
+            return Err(LoadError::Fault(Fault(format!(
+                "the cluster is in engine epoch {epoch}, and this program runs {}; start a release \
+                 that runs it",
+                self.epochs
+            ))));
+        }
         if let Some(native) = self.natives.get(&native_digest(bytes)) {
             return Ok(Arc::new(Module::native(native_digest(bytes), Arc::clone(native))));
         }
-        let Some(engines) = &self.engines else {
+        let Some(engines) = self.engines.get(&epoch) else {
             return Err(LoadError::Fault(Fault("this runtime has no engine".to_owned())));
         };
         let Engines { apply, read, slots } = &**engines;

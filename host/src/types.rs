@@ -8,6 +8,7 @@ mod alteration;
 mod command;
 mod consensus;
 mod entry;
+mod epoch;
 mod frontend;
 mod ids;
 mod lifecycle;
@@ -22,6 +23,7 @@ pub use consensus::{
     Entry, EntryPayload, LeaderId, LogId, Membership, Peer, StoredMembership, TypeConfig, Vote,
 };
 pub use entry::{Batch, BatchHeader, BatchReply, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX};
+pub use epoch::{Epoch, Epochs};
 pub use frontend::{Frontend, FrontendKind, Ports};
 pub use ids::{ClusterId, Generation, Lsn, ModuleDigest, NodeId, RequestId, StateDigest};
 pub use lifecycle::{BreakToken, Consent, Gate, Lifecycle, Order, When};

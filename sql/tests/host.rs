@@ -339,6 +339,8 @@ fn frontends_and_their_configuration() {
         ClusterStatement::TransferLeader { to: "h:9010".into(), force: true }
     );
     assert_eq!(cluster("ALTER SYSTEM CREATE IMAGE"), ClusterStatement::CreateImage);
+    let epoch = ClusterStatement::SetEngineEpoch(2);
+    assert_eq!(cluster("ALTER SYSTEM SET ENGINE EPOCH 2"), epoch);
     assert_eq!(cluster("/* x */ SHOW FRONTENDS -- y"), ClusterStatement::ShowFrontends);
     assert_eq!(cluster("SHOW PROC '/frontends'"), ClusterStatement::ShowProc("/frontends".into()));
     assert_eq!(

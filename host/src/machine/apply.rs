@@ -8,6 +8,7 @@
 mod activation;
 mod alterations;
 mod entry;
+mod epoch;
 mod explain;
 mod frontends;
 mod host;

@@ -7,6 +7,7 @@
 //! | `00 02`                                 | membership and the log id that set it          |
 //! | `00 03`                                 | cluster id and generation                      |
 //! | `00 04`                                 | newest node id ever given                      |
+//! | `00 05`                                 | engine epoch in force, if one was ever set     |
 //! | `01 node:8`                             | a registered frontend                          |
 //! | `02 00 digest:32`                       | manifest of an installed module                |
 //! | `02 01 digest:32 node:8`                | what a frontend said of it                     |
@@ -24,6 +25,7 @@
 //! | `06 slot:4`                             | LSN and state digest, a ring                   |
 //! | `07 lsn:8`                              | a recovery: how a generation began             |
 //! | `08 node:8`                             | what a frontend drew when it entered           |
+//! | `09 node:8`                             | engine epochs that a frontend can run          |
 //! | `0c 00`                                 | LSN since which there is a row for every entry |
 //! | `0c 01 lsn:8 part:4`                    | what an entry changed, for subscribers         |
 //! | `0c 02`                                 | why this state is not to be used               |
@@ -43,6 +45,7 @@ pub const POSITION: Bytes = Bytes::from_static(&[0x00, 1]);
 pub const MEMBERSHIP: Bytes = Bytes::from_static(&[0x00, 2]);
 pub const CLUSTER: Bytes = Bytes::from_static(&[0x00, 3]);
 pub const NEWEST_NODE: Bytes = Bytes::from_static(&[0x00, 4]);
+pub const EPOCH: Bytes = Bytes::from_static(&[0x00, 5]);
 pub const FRONTENDS: &[u8] = &[0x01];
 pub const MANIFESTS: &[u8] = &[0x02, 0];
 pub const ACKNOWLEDGEMENTS: &[u8] = &[0x02, 1];
@@ -60,6 +63,7 @@ pub const REQUESTS: &[u8] = &[0x05];
 pub const DIGESTS: &[u8] = &[0x06];
 pub const RECOVERIES: &[u8] = &[0x07];
 pub const ENTRANTS: &[u8] = &[0x08];
+pub const EPOCHS: &[u8] = &[0x09];
 pub const CHANGES_BEGIN: Bytes = Bytes::from_static(&[0x0c, 0]);
 pub const CHANGES: &[u8] = &[0x0c, 1];
 pub const QUARANTINE: Bytes = Bytes::from_static(&[0x0c, 2]);
@@ -71,6 +75,10 @@ pub fn frontend(node: NodeId) -> Bytes {
 
 pub fn entrant(node: NodeId) -> Bytes {
     join(ENTRANTS, &[&node.0.to_be_bytes()])
+}
+
+pub fn epochs(node: NodeId) -> Bytes {
+    join(EPOCHS, &[&node.0.to_be_bytes()])
 }
 
 pub fn manifest(module: ModuleDigest) -> Bytes {
@@ -139,6 +147,7 @@ pub fn name(key: &[u8]) -> String {
         [0x00, 2, ..] => "membership",
         [0x00, 3, ..] => "cluster",
         [0x00, 4, ..] => "newest frontend",
+        [0x00, 5, ..] => "engine epoch",
         [0x01, ..] => "frontend",
         [0x02, 0, ..] => "module",
         [0x02, 1, ..] => "acknowledgement",
@@ -155,6 +164,7 @@ pub fn name(key: &[u8]) -> String {
         [0x05, ..] => "outcomes of a client",
         [0x06, ..] => "digest",
         [0x07, ..] => "recovery",
+        [0x09, ..] => "engine epochs of a frontend",
         _ => "",
     };
     match in_space(key) {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::keys;
 use super::rows;
 use crate::runtime::{Module, Runtime};
-use crate::types::{ModuleDigest, ModuleManifest, ViewError};
+use crate::types::{Epoch, Epochs, ModuleDigest, ModuleManifest, ViewError};
 
 /// Modules kept ready: the active one, its successor, and the one to roll back to. Beyond it the
 /// one unused for the longest is dropped, and compiled again when it is wanted.
@@ -57,10 +57,10 @@ pub struct Modules {
 #[derive(Default)]
 struct Ready {
     /// With the time of last use.
-    modules: BTreeMap<ModuleDigest, (u64, Arc<Module>)>,
+    modules: BTreeMap<(Epoch, ModuleDigest), (u64, Arc<Module>)>,
     time: u64,
     /// What is being compiled for apply, which waits for it, and why it failed the last time.
-    compiling: BTreeMap<ModuleDigest, Option<String>>,
+    compiling: BTreeMap<(Epoch, ModuleDigest), Option<String>>,
 }
 
 impl Modules {
@@ -69,18 +69,24 @@ impl Modules {
         Self { runtime, ready: Arc::default() }
     }
 
+    /// The engine epochs that this program can run.
+    pub fn epochs(&self) -> Epochs {
+        self.runtime.epochs()
+    }
+
     /// Makes a module ready, if it is not; blocks for seconds when it has to be compiled. `get`
     /// reads the state that holds its file.
     pub fn load(
         &self,
         manifest: &ModuleManifest,
+        epoch: Epoch,
         get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
     ) -> Result<Arc<Module>, LoadError> {
-        let ready = self.ready.lock().find(manifest.digest);
+        let ready = self.ready.lock().find((epoch, manifest.digest));
         let module = match ready {
             Some(module) => module,
             // Not under the lock: others need the modules that are ready.
-            None => self.inspect(&file(manifest, get)?)?,
+            None => self.inspect(epoch, &file(manifest, get)?)?,
         };
         as_described(module, manifest)
     }
@@ -90,27 +96,29 @@ impl Modules {
     pub fn load_to_apply(
         &self,
         manifest: &ModuleManifest,
+        epoch: Epoch,
         get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
     ) -> Result<Arc<Module>, LoadError> {
         if !self.runtime.compiles_aside() {
-            return self.load(manifest, get);
+            return self.load(manifest, epoch, get);
         }
         let digest = manifest.digest;
+        let wanted = (epoch, digest);
         {
             let mut ready = self.ready.lock();
-            if let Some(module) = ready.find(digest) {
+            if let Some(module) = ready.find(wanted) {
                 drop(ready);
                 return as_described(module, manifest);
             }
-            match ready.compiling.get_mut(&digest) {
+            match ready.compiling.get_mut(&wanted) {
                 None => {
-                    ready.compiling.insert(digest, None);
+                    ready.compiling.insert(wanted, None);
                 }
                 Some(failed) => {
                     return Err(match failed.take() {
                         // It is tried once more the next time.
                         Some(reason) => {
-                            ready.compiling.remove(&digest);
+                            ready.compiling.remove(&wanted);
                             LoadError::Failed { digest, reason }
                         }
                         None => LoadError::NotReady(digest),
@@ -120,7 +128,7 @@ impl Modules {
         }
         let started = file(manifest, get).map_err(LoadError::State).and_then(|bytes| {
             let modules = self.clone();
-            let compile = move || modules.compile(digest, &bytes);
+            let compile = move || modules.compile(wanted, &bytes);
             let thread = std::thread::Builder::new().name("compile".to_owned()).spawn(compile);
             thread.map_err(|error| LoadError::Failed {
                 digest,
@@ -128,29 +136,33 @@ impl Modules {
             })
         });
         if let Err(error) = started {
-            self.ready.lock().compiling.remove(&digest);
+            self.ready.lock().compiling.remove(&wanted);
             return Err(error);
         }
         Err(LoadError::NotReady(digest))
     }
 
-    fn compile(&self, digest: ModuleDigest, bytes: &[u8]) {
-        let compiled = self.inspect(bytes);
+    fn compile(&self, wanted: (Epoch, ModuleDigest), bytes: &[u8]) {
+        let failed = self.inspect(wanted.0, bytes).err();
         let mut ready = self.ready.lock();
-        match compiled {
-            Ok(_) => {
-                ready.compiling.remove(&digest);
+        match failed {
+            None => {
+                ready.compiling.remove(&wanted);
             }
-            Err(error) => {
-                ready.compiling.insert(digest, Some(error.to_string()));
+            Some(error) => {
+                ready.compiling.insert(wanted, Some(error.to_string()));
             }
         }
     }
 
     /// Makes a file ready that no cluster knows yet, so that installing it compiles it once.
-    pub fn inspect(&self, file: &[u8]) -> Result<Arc<Module>, crate::runtime::LoadError> {
-        let module = self.runtime.load(file)?;
-        self.ready.lock().insert(module.digest(), Arc::clone(&module));
+    pub fn inspect(
+        &self,
+        epoch: Epoch,
+        file: &[u8],
+    ) -> Result<Arc<Module>, crate::runtime::LoadError> {
+        let module = self.runtime.load_in(epoch, file)?;
+        self.ready.lock().insert((epoch, module.digest()), Arc::clone(&module));
         Ok(module)
     }
 }
@@ -164,19 +176,19 @@ fn as_described(module: Arc<Module>, manifest: &ModuleManifest) -> Result<Arc<Mo
 }
 
 impl Ready {
-    fn find(&mut self, digest: ModuleDigest) -> Option<Arc<Module>> {
+    fn find(&mut self, wanted: (Epoch, ModuleDigest)) -> Option<Arc<Module>> {
         self.time += 1;
-        let (used, module) = self.modules.get_mut(&digest)?;
+        let (used, module) = self.modules.get_mut(&wanted)?;
         *used = self.time;
         Some(Arc::clone(module))
     }
 
-    fn insert(&mut self, digest: ModuleDigest, module: Arc<Module>) {
+    fn insert(&mut self, which: (Epoch, ModuleDigest), module: Arc<Module>) {
         self.time += 1;
-        self.modules.insert(digest, (self.time, module));
+        self.modules.insert(which, (self.time, module));
         while self.modules.len() > READY_MAX
             && let Some(oldest) =
-                self.modules.iter().min_by_key(|(_, (used, _))| *used).map(|(digest, _)| *digest)
+                self.modules.iter().min_by_key(|(_, (used, _))| *used).map(|(which, _)| *which)
         {
             self.modules.remove(&oldest);
         }

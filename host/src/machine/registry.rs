@@ -17,9 +17,9 @@ use super::rows;
 use super::signature::Signed;
 use crate::runtime::Module;
 use crate::types::{
-    ClusterId, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId, Order, Outcome,
-    StoredMembership, View, ViewError, When, decode_log_id, decode_membership, encode_log_id,
-    encode_membership, format_time,
+    ClusterId, Epoch, Epochs, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId,
+    Order, Outcome, StoredMembership, View, ViewError, When, decode_log_id, decode_membership,
+    encode_log_id, encode_membership, format_time,
 };
 
 /// Position in its entry of an activation that was scheduled: before the first command.
@@ -33,6 +33,10 @@ pub struct Registry {
     pub frontends: BTreeMap<NodeId, Frontend>,
     /// What each drew for its data directory when it entered.
     pub entrants: BTreeMap<NodeId, u64>,
+    /// The engine epoch in force.
+    pub epoch: Epoch,
+    /// Engine epochs that frontends have said they can run.
+    pub epochs: BTreeMap<NodeId, Epochs>,
     /// The highest id ever given, so that none is given twice.
     pub newest_node: NodeId,
     pub modules: BTreeMap<ModuleDigest, Installed>,
@@ -161,6 +165,11 @@ impl Registry {
             tables.entrants.insert(NodeId(rows::number(key)?), u64::from_be_bytes(row.array()?));
             Ok(())
         })?;
+        tables.epoch = rows::find(view, &keys::EPOCH, Epoch::decode)?.unwrap_or_default();
+        rows::each(view, keys::EPOCHS, |key, row| {
+            tables.epochs.insert(NodeId(rows::number(key)?), Epochs::decode(row)?);
+            Ok(())
+        })?;
         tables.load_modules(view)?;
         rows::each(view, keys::SETTINGS, |key, row| {
             tables.settings.insert(name(key)?, row.text()?);
@@ -168,15 +177,21 @@ impl Registry {
         })?;
         if let Some((digest, schema, since)) = rows::find(view, &keys::ACTIVE, read_active)? {
             let installed = tables.modules.get(&digest).ok_or(LoadError::Unknown(digest))?;
+            let (manifest, get) = (&installed.manifest, |key: &[u8]| view.get(key));
             let module = match wait {
-                Wait::ForCompiler => modules.load(&installed.manifest, |key| view.get(key))?,
-                Wait::Not => modules.load_to_apply(&installed.manifest, |key| view.get(key))?,
+                Wait::ForCompiler => modules.load(manifest, tables.epoch, get)?,
+                Wait::Not => modules.load_to_apply(manifest, tables.epoch, get)?,
             };
             tables.active = Some(Active { module, digest, schema, since });
         }
         tables.migration = rows::find(view, &keys::MIGRATION, Migration::decode)?;
         tables.scheduled = rows::find(view, &keys::SCHEDULED, Scheduled::decode)?;
         Ok(tables)
+    }
+
+    /// The engine epochs that a frontend can run.
+    pub fn epochs_of(&self, node: NodeId) -> Epochs {
+        self.epochs.get(&node).copied().unwrap_or(Epochs::FIRST)
     }
 
     fn load_modules(&mut self, view: &dyn View) -> Result<(), ViewError> {

@@ -5,6 +5,7 @@ mod activation;
 mod alterations;
 mod changes;
 mod determinism;
+mod epochs;
 mod explain;
 mod faults;
 mod frontends;

@@ -14,8 +14,8 @@ use super::registry::{Activation, Active, Installed, Migration, Registry, Schedu
 use super::signature::Signed;
 use crate::runtime::{Facts, ReadCall};
 use crate::types::{
-    BreakToken, ClusterId, Frontend, Generation, LogId, Lsn, ModuleDigest, ModuleManifest, NodeId,
-    Order, StateDigest, StoredMembership, View, ViewError,
+    BreakToken, ClusterId, Epoch, Epochs, Frontend, Generation, LogId, Lsn, ModuleDigest,
+    ModuleManifest, NodeId, Order, StateDigest, StoredMembership, View, ViewError,
 };
 
 /// One consistent view of everything: the host's tables and the active module's space. Cheap to
@@ -170,6 +170,16 @@ impl MachineView {
     /// The migration of the active module's key space, if one is under way.
     pub fn migration(&self) -> Option<&Migration> {
         self.published.registry.migration.as_ref()
+    }
+
+    /// The engine epoch in force.
+    pub fn epoch(&self) -> Epoch {
+        self.published.registry.epoch
+    }
+
+    /// The engine epochs that a frontend has said it can run.
+    pub fn epochs_of(&self, node: NodeId) -> Epochs {
+        self.published.registry.epochs_of(node)
     }
 
     /// The activation that waits for its LSN or its time, if one does.

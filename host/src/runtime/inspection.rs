@@ -41,7 +41,7 @@ impl Runtime {
     /// When it is no component that is valid here.
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, LoadError> {
         check_preamble(bytes)?;
-        let engines = self.engines.as_ref();
+        let engines = self.engines.get(&self.epochs.newest);
         let engines = engines.ok_or_else(|| Fault("this runtime has no engine".to_owned()))?;
         let engine = &engines.apply.engine;
         let component = Component::new(engine, bytes)

@@ -111,10 +111,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::runtime::engine::{Codegen, Purpose, engine};
+    use crate::types::Epoch;
 
     #[test]
     fn a_call_waits_for_a_slot_until_its_deadline() {
-        let slots = Slots::new(1, engine(Purpose::Read(1), Codegen::Native).unwrap()).unwrap();
+        let slots = Slots::new(1, engine(Purpose::Read(1), Codegen::Native, Epoch::FIRST).unwrap())
+            .unwrap();
         let far = Instant::now() + Duration::from_secs(60);
         let held = slots.take(far).unwrap();
         assert!(slots.take(Instant::now() + Duration::from_millis(20)).is_none());

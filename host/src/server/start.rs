@@ -430,6 +430,9 @@ fn spawn_background(
     tracker.spawn(
         end().run_until_cancelled_owned(async move { migration.keep_migrating(token).await }),
     );
+    let (epochs, token) = (cluster.clone(), stop.clone());
+    tracker
+        .spawn(end().run_until_cancelled_owned(async move { epochs.announce_epochs(token).await }));
     let (schedule, token) = (cluster.clone(), stop.clone());
     tracker
         .spawn(end().run_until_cancelled_owned(async move { schedule.keep_schedule(token).await }));

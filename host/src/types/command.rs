@@ -4,6 +4,7 @@ use bytes::Bytes;
 use quorate_wire::{DecodeError, Reader, Writer};
 
 use super::alteration::{self, Alteration};
+use super::epoch::{Epoch, Epochs};
 use super::frontend::{Frontend, Ports};
 use super::ids::{ClusterId, Generation, Lsn, ModuleDigest, NodeId, RequestId};
 use super::lifecycle::{self, Lifecycle};
@@ -111,6 +112,20 @@ pub enum HostCommand {
         since: Lsn,
         /// Steps taken before it.
         step: u64,
+    },
+    /// A frontend tells which engine epochs it can run.
+    AnnounceEpochs {
+        /// Which frontend.
+        node: NodeId,
+        /// The epochs.
+        epochs: Epochs,
+    },
+    /// Puts another engine epoch in force.
+    ChangeEpoch {
+        /// The one that must be in force before.
+        from: Epoch,
+        /// The new one.
+        to: Epoch,
     },
     /// Changes who belongs, or where one is reached. The reply's affected count is how many.
     Alter(Alteration),
@@ -255,6 +270,16 @@ impl HostCommand {
                 since.encode(out);
                 out.unsigned(*step);
             }
+            Self::AnnounceEpochs { node, epochs } => {
+                out.byte(22);
+                node.encode(out);
+                epochs.encode(out);
+            }
+            Self::ChangeEpoch { from, to } => {
+                out.byte(23);
+                from.encode(out);
+                to.encode(out);
+            }
             Self::Alter(alteration) => alteration.encode(out),
         }
     }
@@ -301,6 +326,11 @@ impl HostCommand {
             tag if lifecycle::TAGS.contains(&tag) => {
                 Self::Lifecycle(Lifecycle::decode(tag, input)?)
             }
+            22 => Self::AnnounceEpochs {
+                node: NodeId::decode(input)?,
+                epochs: Epochs::decode(input)?,
+            },
+            23 => Self::ChangeEpoch { from: Epoch::decode(input)?, to: Epoch::decode(input)? },
             tag if alteration::TAGS.contains(&tag) => Self::Alter(Alteration::decode(tag, input)?),
             tag => return Err(DecodeError::Version(tag)),
         })
@@ -374,6 +404,8 @@ mod tests {
             HostCommand::Lifecycle(Lifecycle::CancelScheduled),
             HostCommand::Set { key: "k".into(), value: "v".into() },
             HostCommand::MigrateStep { since: Lsn(300), step: 7 },
+            HostCommand::AnnounceEpochs { node: NodeId(3), epochs: Epochs::FIRST },
+            HostCommand::ChangeEpoch { from: Epoch(1), to: Epoch(2) },
             HostCommand::Recover {
                 cluster: ClusterId(5),
                 generation: Generation(2),

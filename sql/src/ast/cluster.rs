@@ -49,6 +49,8 @@ pub enum ClusterStatement {
     },
     /// `ALTER SYSTEM CREATE IMAGE`.
     CreateImage,
+    /// `ALTER SYSTEM SET ENGINE EPOCH n`.
+    SetEngineEpoch(u32),
     /// `SHOW FRONTENDS`.
     ShowFrontends,
     /// `SHOW PROC 'path'`.

@@ -51,9 +51,14 @@ impl Parser<'_> {
         if self.accept_words(&["CREATE", "IMAGE"]) {
             return Ok(ClusterStatement::CreateImage);
         }
+        if self.accept_words(&["SET", "ENGINE", "EPOCH"]) {
+            return Ok(ClusterStatement::SetEngineEpoch(self.integer32("an epoch")?));
+        }
         self.at = at;
         if self.is_end() {
-            return Err(self.expected("ADD, DROP, MODIFY, TRANSFER or CREATE IMAGE"));
+            return Err(
+                self.expected("ADD, DROP, MODIFY, TRANSFER, CREATE IMAGE or SET ENGINE EPOCH")
+            );
         }
         Err(self.unsupported("this form of ALTER SYSTEM"))
     }

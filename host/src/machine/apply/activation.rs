@@ -133,7 +133,9 @@ impl Host<'_> {
 
     fn switch(&mut self, target: &Installed) -> Result<u64, Halt> {
         let description = &target.description;
-        let module = self.modules.load_to_apply(&target.manifest, |key| self.overlay.get(key));
+        let module = self
+            .modules
+            .load_to_apply(&target.manifest, self.registry.epoch, |key| self.overlay.get(key));
         let module = module.map_err(|error| Fault(error.to_string()))?;
         let schema = description.schema;
         match self.registry.schemas.get(&description.name).copied() {

@@ -103,6 +103,9 @@ impl Host<'_> {
         if self.registry.entrants.remove(&node).is_some() {
             self.overlay.delete(keys::entrant(node));
         }
+        if self.registry.epochs.remove(&node).is_some() {
+            self.overlay.delete(keys::epochs(node));
+        }
         for (digest, module) in &mut self.registry.modules {
             if module.acknowledgements.remove(&node).is_some() {
                 self.overlay.delete(keys::acknowledgement(*digest, node));

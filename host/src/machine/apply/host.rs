@@ -55,6 +55,8 @@ impl Host<'_> {
                 self.recover(cluster, generation, frontend, note)
             }
             HostCommand::MigrateStep { since, step } => return self.migrate_step(since, step),
+            HostCommand::AnnounceEpochs { node, epochs } => self.announce_epochs(node, epochs),
+            HostCommand::ChangeEpoch { from, to } => self.change_epoch(from, to),
             HostCommand::Alter(alteration) => self.alter(alteration),
         };
         outcome(ended)

@@ -87,6 +87,16 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
         HostCommand::MigrateStep { since, step } => {
             ("migrate_step", json!({ "activated_at_lsn": since.0, "step": step }))
         }
+        HostCommand::AnnounceEpochs { node, epochs } => (
+            "announce_epochs",
+            json!({
+                "frontend": known(*node, registry), "oldest": epochs.oldest.0,
+                "newest": epochs.newest.0,
+            }),
+        ),
+        HostCommand::ChangeEpoch { from, to } => {
+            ("change_epoch", json!({ "from": from.0, "to": to.0 }))
+        }
         HostCommand::Set { key, value } => ("set", json!({ "name": key, "value": value })),
         HostCommand::Recover { cluster, generation, frontend, note } => (
             "recover",

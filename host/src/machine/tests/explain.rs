@@ -65,6 +65,10 @@ fn every_call_of_the_module_is_told_with_keys_values_and_fuel() {
     assert_eq!(entry.writes.len(), 1, "{:?}", entry.writes);
 }
 
+/// Fuel that commands use in the first engine epoch, on all releases of this program that run it.
+const EPOCH_1: [u64; 13] =
+    [587, 609, 843, 988, 597, 665, 615, 768, 55, 100_000_000, 249_267, 67_122_529, 367];
+
 #[test]
 fn fuel_is_the_same_to_the_unit_on_every_engine() {
     let (guest, mut client) = (Guest::first(), Client::new(1));
@@ -78,6 +82,8 @@ fn fuel_is_the_same_to_the_unit_on_every_engine() {
         (codegen, runs.map(|ran| (ran.used, ran.imports)).collect::<Vec<_>>())
     });
     assert_eq!(native.1.len(), payloads.len());
+    let used: Vec<_> = native.1.iter().map(|(used, _)| *used).collect();
+    assert_eq!(used, EPOCH_1, "another release of the engine, or other settings: another epoch");
     for (codegen, runs) in others {
         for ((payload, one), other) in payloads.iter().zip(&native.1).zip(&runs) {
             assert_eq!(other, one, "{payload} on {codegen:?}");

@@ -184,6 +184,14 @@ impl Guest {
         Self::saying(description.pack().into())
     }
 
+    /// The same, which asks for so much fuel for a command.
+    pub fn granted(name: &str, version: &str, fuel: u64) -> Self {
+        let description = describe(name, version, 1, &[]);
+        let mut description = Description::unpack(&description).unwrap();
+        description.limits.fuel = fuel;
+        Self::saying(description.pack().into())
+    }
+
     fn saying(description: Bytes) -> Self {
         let text = description.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
         let source = include_str!("../../runtime/tests/guest.wat")

@@ -5,6 +5,7 @@ use quorate_wire::{Body, Failure, Reply, Rows};
 
 use super::Services;
 use crate::session::{Answer, StatementContext};
+use crate::types::Epoch;
 
 impl Services {
     pub(super) async fn run_cluster(
@@ -34,6 +35,12 @@ impl Services {
                 self.show_config(&context, filter.as_ref()).await
             }
             ClusterStatement::SetConfig(properties) => self.set_config(&context, properties).await,
+            ClusterStatement::SetEngineEpoch(epoch) => {
+                self.barrier.wait(&context).await?;
+                let (user, to) = (&context.user, Epoch(epoch));
+                let lsn = self.cluster.change_epoch(user, to, context.deadline).await?;
+                Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
+            }
             ClusterStatement::CreateImage => {
                 self.cluster.machine().usable()?;
                 let taken = self.cluster.node().take_snapshot().await;

@@ -1,0 +1,60 @@
+//! A frontend tells the cluster which engine epochs its program can run.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Cluster, command_deadline};
+use crate::types::{Epoch, HostCommand, Lsn};
+
+/// Between two attempts.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+impl Cluster {
+    /// Has it recorded what this program can run, if that is not what is recorded. Returns when it
+    /// is. The active module is compiled for all of it before, so that a step to another epoch
+    /// need not wait for that.
+    pub async fn announce_epochs(&self, stop: CancellationToken) {
+        let (node, epochs) = (self.identity().node, self.machine().epochs());
+        while !stop.is_cancelled() {
+            let view = self.machine().view();
+            if view.frontend(node).is_some() && view.epochs_of(node) == epochs {
+                return;
+            }
+            if view.frontend(node).is_some() && self.has_compiled_all().await {
+                let command = HostCommand::AnnounceEpochs { node, epochs };
+                match self.run("", command, command_deadline()).await {
+                    Ok(_) => continue,
+                    Err(failure) => tracing::debug!("announcing epochs goes on: {failure}"),
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(INTERVAL) => {}
+            }
+        }
+    }
+
+    async fn has_compiled_all(&self) -> bool {
+        let machine = self.machine().clone();
+        let Some(active) = machine.view().active().map(|active| active.digest) else {
+            return true;
+        };
+        let loaded = tokio::task::spawn_blocking(move || machine.load_module(active)).await;
+        matches!(loaded, Ok(Ok(_)))
+    }
+
+    /// Puts another engine epoch in force.
+    ///
+    /// # Errors
+    /// A refusal by the state: a voter cannot run it, or it is not after the present one.
+    pub async fn change_epoch(
+        &self,
+        caller: &str,
+        to: Epoch,
+        deadline: tokio::time::Instant,
+    ) -> Result<Lsn, quorate_wire::Failure> {
+        let from = self.machine().view().epoch();
+        self.run(caller, HostCommand::ChangeEpoch { from, to }, deadline).await
+    }
+}
