@@ -16,6 +16,7 @@ mod failover;
 mod formats;
 mod hot_swap;
 mod joining;
+mod lifecycle;
 mod membership;
 mod module_guide;
 mod module_new;

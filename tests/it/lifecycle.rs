@@ -1,0 +1,198 @@
+//! The life of modules as an operator sees it: plans, activations that wait, consent to what
+//! clients will miss, signatures, a voter that is away, retirement.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use quorate_tests::{Cluster, Ended, Output, binary, eventually, modules};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn module(cluster: &Cluster, at: usize, arguments: &[&str]) -> Ended {
+    let mut program = Command::new(binary());
+    program.args(["module", "--endpoints", &cluster.frontends[at].rpc()]).args(arguments);
+    Ended::of(&mut program)
+}
+
+fn install(cluster: &Cluster, at: usize, file: &str) {
+    let ended = module(cluster, at, &["install", file]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
+/// A cell of `SHOW MODULES` on a frontend.
+fn cell(cluster: &Cluster, at: usize, version: &str, column: &str) -> String {
+    let shown = cluster.frontends[at].mariadb().ok("SHOW MODULES");
+    let found = shown.column("Version").iter().position(|shown| *shown == version);
+    shown.column(column)[found.expect("it is known")].to_owned()
+}
+
+/// The value of a property, of which there is one.
+fn property(shown: &Output, name: &str) -> String {
+    let found = shown.column("Property").iter().position(|shown| *shown == name);
+    shown.column("Value")[found.unwrap_or_else(|| panic!("no {name}: {}", shown.text))].to_owned()
+}
+
+fn last_lsn(cluster: &Cluster, at: usize) -> u64 {
+    let shown = cluster.frontends[at].mariadb().ok("PUT lsn x; SELECT @@last_lsn AS lsn");
+    shown.text.lines().last().and_then(|line| line.trim().parse().ok()).expect("an LSN")
+}
+
+#[test]
+fn an_activation_is_planned_waits_for_its_lsn_or_time_and_can_be_called_off() {
+    let cluster = Cluster::start_with(3, Some(modules::KV));
+    let at = cluster.follower();
+    let client = cluster.frontends[at].mariadb();
+    let error = client.error("EXPLAIN ACTIVATE MODULE 'kv@9.0.0'");
+    assert!(error.contains("is not installed"), "{error}");
+    install(&cluster, at, modules::KV_TWIN);
+    let plan = client.ok("EXPLAIN ACTIVATE MODULE 'kv@1.0.1'");
+    assert_eq!(property(&plan, "From"), "kv@1.0.0, schema 1");
+    assert_eq!(property(&plan, "Migration"), "none: the rows have schema 1");
+    assert_eq!(property(&plan, "Breaking"), "nothing");
+    assert_eq!(property(&plan, "Verdict"), "it would be activated");
+    let ended = module(&cluster, 0, &["activate", "kv@1.0.1", "--plan"]);
+    assert!(ended.out.contains("it would be activated"), "{}", ended.out);
+    assert_eq!(cell(&cluster, at, "1.0.1", "State"), "INSTALLED");
+
+    // At an LSN.
+    let error = client.error("ACTIVATE MODULE 'kv@1.0.1' AT LSN 1");
+    assert!(error.contains("LSN 1 has passed"), "{error}");
+    let due = last_lsn(&cluster, at) + 10;
+    client.ok(&format!("ACTIVATE MODULE 'kv@1.0.1' AT LSN {due}"));
+    assert_eq!(cell(&cluster, at, "1.0.1", "State"), "SCHEDULED");
+    assert_eq!(cell(&cluster, at, "1.0.1", "Scheduled"), format!("at LSN {due}"));
+    let error = client.error("ACTIVATE MODULE 'kv@1.0.1' AFTER 1 HOUR");
+    assert!(error.contains("is scheduled already"), "{error}");
+    while last_lsn(&cluster, at) < due {}
+    for at in 0..3 {
+        eventually("the module is active", LIMIT, || {
+            (cell(&cluster, at, "1.0.1", "State") == "ACTIVE").then_some(())
+        });
+        assert_eq!(cell(&cluster, at, "1.0.1", "ActiveSinceLsn"), due.to_string());
+    }
+
+    // At a time, in a cluster that does nothing else.
+    let ended = module(&cluster, at, &["activate", "kv@1.0.0", "--after", "1s"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    eventually("the module is active", LIMIT, || {
+        (cell(&cluster, 0, "1.0.0", "State") == "ACTIVE").then_some(())
+    });
+
+    // Called off.
+    let error = client.error("CANCEL MODULE ACTIVATION");
+    assert!(error.contains("no activation is scheduled"), "{error}");
+    client.ok("ACTIVATE MODULE 'kv@1.0.1' AFTER 1 HOUR");
+    assert_eq!(cell(&cluster, at, "1.0.1", "State"), "SCHEDULED");
+    let ended = module(&cluster, 0, &["cancel"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(cell(&cluster, 0, "1.0.1", "State"), "INSTALLED");
+    cluster.assert_agreement(at);
+}
+
+#[test]
+fn what_clients_will_miss_needs_its_token_and_a_retired_module_can_come_back() {
+    let cluster = Cluster::start_with(3, Some(modules::KV));
+    let at = cluster.follower();
+    let client = cluster.frontends[at].mariadb();
+    install(&cluster, 0, modules::FAULTY);
+    let error = client.error("ACTIVATE MODULE 'faulty@1.0.0'");
+    assert!(error.contains("clients will notice: it is another module"), "{error}");
+    let plan = client.ok("EXPLAIN ACTIVATE MODULE 'faulty@1.0.0'");
+    assert!(property(&plan, "Verdict").starts_with("it would be refused"), "{}", plan.text);
+    let token = property(&plan, "Token");
+    for (wrong, told) in [("xyz", "is no token"), ("0123456789abcdef", "not that of this step")] {
+        let error = client.error(&format!("ACTIVATE MODULE 'faulty@1.0.0' BREAKING '{wrong}'"));
+        assert!(error.contains(told), "{error}");
+    }
+    let ended = module(&cluster, 0, &["activate", "faulty@1.0.0", "--breaking", &token]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let plan = client.ok("EXPLAIN ROLLBACK MODULE");
+    assert_eq!(property(&plan, "Verdict"), "it would be activated");
+    client.ok("ROLLBACK MODULE");
+    assert_eq!(client.ok("PUT a 1; GET a").column("value"), ["1"]);
+
+    let error = client.error("RETIRE MODULE 'kv@1.0.0'");
+    assert!(error.contains("is active"), "{error}");
+    let ended = module(&cluster, at, &["retire", "faulty@1.0.0"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let shown = client.ok("SHOW MODULE 'faulty@1.0.0'");
+    assert_eq!(property(&shown, "State"), "RETIRED");
+    let error = client.error("ACTIVATE MODULE 'faulty@1.0.0'");
+    assert!(error.contains("was retired at LSN"), "{error}");
+    install(&cluster, at, modules::FAULTY);
+    let shown = client.ok("SHOW MODULE 'faulty@1.0.0'");
+    assert_eq!(property(&shown, "State"), "INSTALLED");
+    assert!(shown.text.contains("can run it"), "{}", shown.text);
+    cluster.assert_agreement(at);
+}
+
+#[test]
+fn a_majority_can_go_ahead_without_a_voter_that_is_away_and_it_follows() {
+    let mut cluster = Cluster::start_with(3, Some(modules::KV));
+    let (away, at) = (cluster.follower(), cluster.leader(0));
+    cluster.frontends[away].kill();
+    let ended = module(&cluster, at, &["install", modules::KV_TWIN]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let client = cluster.frontends[at].mariadb();
+    let error = client.error("ACTIVATE MODULE 'kv@1.0.1'");
+    assert!(error.contains("is not acknowledged by frontends"), "{error}");
+    let ended = module(&cluster, at, &["activate", "kv@1.0.1", "--quorum"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    client.ok("PUT a 1");
+    cluster.frontends[away].start();
+    cluster.wait_whole();
+    eventually("the module is active there", LIMIT, || {
+        (cell(&cluster, away, "1.0.1", "State") == "ACTIVE").then_some(())
+    });
+    cluster.assert_agreement(away);
+}
+
+#[test]
+fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
+    let cluster = Cluster::start_with(1, Some(modules::KV));
+    let client = cluster.frontends[0].mariadb();
+    let dir = tempfile::tempdir().expect("a test may create folders");
+    let file = dir.path().join("kv.wasm");
+    std::fs::copy(modules::KV_TWIN, &file).expect("a test may write files");
+    let path = file.to_str().expect("temporary paths are text");
+    let key = minisign::KeyPair::generate_unencrypted_keypair().expect("keys can be made");
+    let other = minisign::KeyPair::generate_unencrypted_keypair().expect("keys can be made");
+    let error = client.error("ADMIN SET FRONTEND CONFIG (\"module_trusted_keys\" = \"nonsense\")");
+    assert!(error.contains("cannot have this value"), "{error}");
+    let set = |key: &str, value: &str| {
+        client.ok(&format!("ADMIN SET FRONTEND CONFIG (\"{key}\" = \"{value}\")"));
+    };
+    set("module_trusted_keys", &key.pk.to_base64());
+    set("require_module_signatures", "true");
+    let refused = |told: &str| {
+        let ended = module(&cluster, 0, &["install", path]);
+        assert!(ended.code != Some(0) && ended.err.contains(told), "{}", ended.err);
+        let error = client.error(&format!("INSTALL MODULE FROM '{path}'"));
+        assert!(error.contains(told), "{error}");
+    };
+    refused("the module is not signed");
+    sign(&other, &file);
+    refused("by a key that the cluster trusts");
+    std::fs::write(dir.path().join("kv.wasm.minisig"), "nonsense").expect("it can be written");
+    refused("not one of minisign");
+    sign(&key, &file);
+    client.ok(&format!("INSTALL MODULE FROM '{path}'"));
+    let shown = client.ok("SHOW MODULE 'kv@1.0.1'");
+    assert_eq!(property(&shown, "SignedBy"), key.pk.to_base64());
+    client.ok("ACTIVATE MODULE 'kv@1.0.1'");
+    // What is active stays so; what has no signature does not become it.
+    let error = client.error("ROLLBACK MODULE");
+    assert!(error.contains("the module is not signed"), "{error}");
+    let error = client.error("ALTER SYSTEM SET ENGINE EPOCH 2");
+    assert!(error.contains("cannot run engine epoch 2"), "{error}");
+}
+
+fn sign(key: &minisign::KeyPair, file: &Path) {
+    let bytes = std::fs::read(file).expect("it is there");
+    let signed = minisign::sign(Some(&key.pk), &key.sk, bytes.as_slice(), None, None);
+    let text = signed.expect("it can be signed").into_string();
+    let mut path = file.as_os_str().to_owned();
+    path.push(".minisig");
+    std::fs::write(path, text).expect("it can be written");
+}
