@@ -29,6 +29,9 @@ pub const UNUSABLE: u16 = 1126;
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for the voters' acknowledgements.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// When a majority has acknowledged, and nobody else has for so long, the others are not waited for:
+/// they are down, and will say it when they are back.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two looks for acknowledgements.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -45,7 +48,7 @@ pub struct Installed {
 
 impl Cluster {
     /// Checks a module here, installs it through the log and waits until every voter has
-    /// acknowledged or refused it, or the deadline passes. Installing the same file again is no
+    /// acknowledged or refused it, or the deadline passes, or those that are left seem to be down. Installing the same file again is no
     /// error.
     ///
     /// # Errors
@@ -129,6 +132,7 @@ impl Cluster {
         deadline: Instant,
     ) -> BTreeMap<NodeId, Option<String>> {
         let deadline = deadline.min(Instant::now() + ACKNOWLEDGE_TIMEOUT);
+        let (mut heard, mut since) = (0, Instant::now());
         loop {
             let given: BTreeMap<_, _> = self
                 .machine()
@@ -139,7 +143,12 @@ impl Cluster {
                 .map(|module| module.acknowledgements.into_iter().collect())
                 .unwrap_or_default();
             let voters = self.node().status().voters;
-            if voters.iter().all(|voter| given.contains_key(voter)) || Instant::now() >= deadline {
+            let said = voters.iter().filter(|voter| given.contains_key(voter)).count();
+            if said > heard {
+                (heard, since) = (said, Instant::now());
+            }
+            let is_quiet = said * 2 > voters.len() && since.elapsed() >= QUIET_TIMEOUT;
+            if said == voters.len() || is_quiet || Instant::now() >= deadline {
                 return given;
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
