@@ -118,6 +118,9 @@ pub enum HostCommand {
         /// Steps taken before it.
         step: u64,
     },
+    /// Sets several replicated settings, all of them or none. The reply's affected count is how many
+    /// changed.
+    SetAll(Vec<(String, String)>),
     /// Changes who belongs, or where one is reached. The reply's affected count is how many.
     Alter(Alteration),
 }
@@ -266,6 +269,14 @@ impl HostCommand {
                 since.encode(out);
                 out.unsigned(*step);
             }
+            Self::SetAll(settings) => {
+                out.byte(20);
+                out.count(settings.len());
+                for (key, value) in settings {
+                    out.text(key);
+                    out.text(value);
+                }
+            }
             Self::Alter(alteration) => alteration.encode(out),
         }
     }
@@ -314,6 +325,11 @@ impl HostCommand {
                 note: input.text()?,
             },
             15 => Self::MigrateStep { since: Lsn::decode(input)?, step: input.unsigned()? },
+            20 => {
+                let count = input.count()?;
+                let pair = |_| Ok((input.text()?, input.text()?));
+                Self::SetAll((0..count).map(pair).collect::<Result<_, DecodeError>>()?)
+            }
             tag if alteration::TAGS.contains(&tag) => Self::Alter(Alteration::decode(tag, input)?),
             tag => return Err(DecodeError::Version(tag)),
         })
@@ -365,6 +381,14 @@ mod tests {
         assert_eq!(packed.collect::<Vec<_>>(), expected);
     }
 
+    #[test]
+    fn the_bytes_of_several_settings_are_fixed() {
+        let mut out = Writer::new();
+        let settings = vec![("k".into(), "v".into()), ("l".into(), String::new())];
+        HostCommand::SetAll(settings).encode(&mut out);
+        assert_eq!(out.finish(), b"\x14\x02\x01k\x01v\x01l\x00");
+    }
+
     fn commands() -> Vec<Action> {
         let frontend = Frontend::new(FrontendKind::Follower, "h", 9010);
         let ports = Ports { query: 1, rpc: 2, http: 3 };
@@ -385,6 +409,7 @@ mod tests {
             HostCommand::AcknowledgeModule { node: NodeId(1), digest, refusal: Some("no".into()) },
             HostCommand::ActivateModule { digest, expected: Some(digest), force: true },
             HostCommand::Set { key: "k".into(), value: "v".into() },
+            HostCommand::SetAll(vec![("k".into(), "v".into()), ("l".into(), String::new())]),
             HostCommand::MigrateStep { since: Lsn(300), step: 7 },
             HostCommand::Recover {
                 cluster: ClusterId(5),

@@ -52,7 +52,8 @@ impl Host<'_> {
             HostCommand::ActivateModule { digest, expected, force } => {
                 return self.activate(digest, expected, force);
             }
-            HostCommand::Set { key, value } => self.set(key, value),
+            HostCommand::Set { key, value } => self.set_all(vec![(key, value)]),
+            HostCommand::SetAll(settings) => self.set_all(settings),
             HostCommand::Recover { cluster, generation, frontend, note } => {
                 self.recover(cluster, generation, frontend, note)
             }

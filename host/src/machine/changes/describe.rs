@@ -102,6 +102,11 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
             ("migrate_step", json!({ "activated_at_lsn": since.0, "step": step }))
         }
         HostCommand::Set { key, value } => ("set", json!({ "name": key, "value": value })),
+        HostCommand::SetAll(settings) => {
+            let settings =
+                settings.iter().map(|(key, value)| json!({ "name": key, "value": value }));
+            ("set_all", json!({ "settings": settings.collect::<Vec<_>>() }))
+        }
         HostCommand::Recover { cluster, generation, frontend, note } => (
             "recover",
             json!({
