@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: `exit`.
 
 mod client;
+mod cluster;
 mod daemon;
 mod dev;
 mod exit;
@@ -37,6 +38,8 @@ enum Command {
     Stop(stop::Arguments),
     /// Run a whole cluster on this machine, for development
     Dev(dev::Arguments),
+    /// Mend a stopped frontend of a cluster
+    Cluster(cluster::Arguments),
     /// Install and activate modules
     Module(module::Arguments),
     /// Go on from one survivor when a cluster has lost its majority for good
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<(), Exit> {
             Command::Start(arguments) => start::run(arguments).await,
             Command::Stop(arguments) => stop::run(arguments).await,
             Command::Dev(arguments) => dev::run(arguments).await,
+            Command::Cluster(arguments) => cluster::run(arguments).await,
             Command::Module(arguments) => module::run(arguments).await,
             Command::Recover(arguments) => recover::run(arguments).await,
             Command::Replay(arguments) => replay::run(arguments).await,

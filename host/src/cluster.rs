@@ -86,6 +86,9 @@ struct Inner {
     pulse: Mutex<Option<Arc<pulse::Pulse>>>,
     surroundings: Surroundings,
     started_us: u64,
+    /// This frontend as its state had it when it started.
+    registered_at_start: Option<Frontend>,
+    whereabouts: Mutex<announce::Whereabouts>,
     expelled: watch::Sender<Option<standing::Expulsion>>,
     transfers: transfer::Running,
 }
@@ -101,6 +104,7 @@ impl Cluster {
         started_us: u64,
         surroundings: Surroundings,
     ) -> Self {
+        let registered_at_start = machine.view().frontend(identity.node).cloned();
         let inner = Inner {
             identity,
             frontend,
@@ -112,6 +116,8 @@ impl Cluster {
             pulse: Mutex::default(),
             surroundings,
             started_us,
+            registered_at_start,
+            whereabouts: Mutex::default(),
             expelled: watch::Sender::new(None),
             transfers: transfer::Running::default(),
         };

@@ -29,6 +29,7 @@ mod keys;
 mod mark;
 mod modules;
 mod position;
+mod quarantine;
 mod recovery;
 mod registry;
 mod requests;
@@ -71,6 +72,7 @@ pub use keys::name as key_name;
 pub use mark::read_mark;
 pub use modules::{LoadError, READY_MAX};
 pub use position::DIGESTS_KEPT;
+pub use quarantine::Quarantine;
 pub use recovery::Recovery;
 pub use registry::{Activation, Active, Migration, SCHEDULED_INDEX, Scheduled};
 pub use requests::{
@@ -233,13 +235,18 @@ impl Machine {
     }
 
     /// Puts the state aside, durably with the state itself: only another one in its place, by a
-    /// snapshot, ends that. Blocks.
+    /// snapshot or a rebuild, ends that. `agreed` is what a majority has instead, and where, if
+    /// there is one. Blocks.
     ///
     /// # Errors
     /// When storage failed; it is put aside nevertheless, until a restart.
-    pub fn set_quarantine(&self, reason: &str) -> Result<(), StateError> {
+    pub fn set_quarantine(
+        &self,
+        reason: &str,
+        agreed: Option<(Lsn, StateDigest)>,
+    ) -> Result<(), StateError> {
         self.shared.quarantine.send_replace(Some(reason.to_owned()));
-        let row = rows::pack(|out| out.text(reason));
+        let row = Quarantine { reason: reason.to_owned(), agreed }.pack();
         self.shared.state.commit(BTreeMap::from([(keys::QUARANTINE, Some(row))]))?;
         self.shared.state.flush()
     }
@@ -299,7 +306,7 @@ impl Machine {
 }
 
 fn quarantine(view: &dyn View) -> Result<Option<String>, ViewError> {
-    rows::find(view, &keys::QUARANTINE, |row| row.text())
+    Ok(Quarantine::load(view)?.map(|found| found.reason))
 }
 
 impl Published {

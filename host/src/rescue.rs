@@ -6,6 +6,8 @@
 //!   the first time; and what one entry did.
 //! - [`archive`]: a backup in one file, made while the frontend runs.
 //! - [`restore`]: a new data directory from such a file, at any LSN that it holds.
+//! - [`rebuild`]: a state that was put aside gives way to one that is made anew; vote, log and
+//!   identity stay.
 //! - [`Recovery`]: a cluster that lost its majority goes on from one survivor.
 //!
 //! Both recovery and restore end with a new *generation* of the cluster ([`generation`] tells the
@@ -19,6 +21,7 @@ pub mod archive;
 mod error;
 mod explain;
 mod generation;
+mod rebuild;
 mod recovery;
 mod restore;
 mod stage;
@@ -29,6 +32,7 @@ pub use crate::machine::{DIFFERENCES_MAX, Explained, ExplainedCommand, key_name}
 pub use error::RescueError;
 pub use explain::{Explanation, explain};
 pub use generation::Begun;
+pub use rebuild::{RebuildOptions, Rebuilt, rebuild};
 pub use recovery::{Recovery, RecoveryOptions};
 pub use restore::{RestoreOptions, restore};
 pub use stage::{Base, ReplayOptions};

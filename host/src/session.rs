@@ -32,6 +32,7 @@ mod running;
 mod sessions;
 mod set;
 mod show;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -51,6 +52,7 @@ pub use prepared::Description;
 pub(crate) use prepared::unknown as unknown_statement;
 pub use sessions::{Sessions, Settings};
 pub use show::filtered;
+pub use tally::Counted;
 
 use diagnostics::Diagnostics;
 use prepared::Prepared;

@@ -27,7 +27,7 @@ pub mod space;
 pub mod state;
 mod trouble;
 
-pub use directory::{DataDirectory, DirectoryError, HeldDirectory, Identity, PidFile};
+pub use directory::{Aside, DataDirectory, DirectoryError, HeldDirectory, Identity, PidFile};
 pub use log::{Log, LogError, LogOptions, RocksLogDevice};
 pub use record::Damage;
 pub use snapshots::{DirectorySnapshots, SnapshotError, Snapshots, StateMark};

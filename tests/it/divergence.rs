@@ -1,13 +1,18 @@
 //! A frontend whose state is not the others' is found out, and serves nothing of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use quorate::machine::Standing;
-use quorate::storage::{RocksState, RocksStateOptions, StateStore};
-use quorate_tests::files::{remove, state_in};
-use quorate_tests::{Cluster, eventually};
+use quorate::storage::{
+    Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions, StateStore,
+};
+use quorate::types::Vote;
+use quorate_tests::daemon::Ended;
+use quorate_tests::files::{files, state_in};
+use quorate_tests::{Cluster, binary, eventually};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Where a state keeps its position: the last log id, the digest and the clock.
@@ -32,16 +37,17 @@ fn falsify(meta: &Path) {
 }
 
 #[test]
-fn an_outvoted_frontend_neither_applies_nor_serves_but_votes_until_it_is_added_anew() {
+fn an_outvoted_frontend_neither_applies_nor_serves_but_votes_until_its_state_is_made_anew() {
     let mut cluster = Cluster::start(3);
     let wrong = cluster.follower();
     let (right, third) = ((wrong + 1) % 3, (wrong + 2) % 3);
     let client = cluster.frontends[right].mariadb();
     client.ok("CREATE DATABASE before");
+    let nodes: Vec<_> =
+        client.ok("SHOW FRONTENDS").column("NodeId").iter().map(|id| (*id).to_owned()).collect();
     assert!(cluster.frontends[wrong].stop().success());
     falsify(&cluster.frontends[wrong].meta_dir());
     cluster.frontends[wrong].start();
-    let address = cluster.frontends[wrong].address();
     let shown_as_wrong = || {
         let shown = client.run("SHOW FRONTENDS").ok()?;
         let port = cluster.frontends[wrong].edit_log_port().to_string();
@@ -73,13 +79,109 @@ fn an_outvoted_frontend_neither_applies_nor_serves_but_votes_until_it_is_added_a
     assert_eq!(cluster.frontends[wrong].wait_end(), DAMAGE);
     assert!(cluster.frontends[wrong].log()[before..].contains(REASON));
 
-    client.ok(&format!("ALTER SYSTEM DROP FOLLOWER \"{address}\""));
-    remove(&cluster.frontends[wrong].meta_dir());
-    client.ok(&format!("ALTER SYSTEM ADD FOLLOWER \"{address}\""));
-    let helper = cluster.frontends[right].address();
-    cluster.frontends[wrong].set_helper(Some(helper));
+    // Its own log proves that it can make its state anew.
+    let meta = cluster.frontends[wrong].meta_dir();
+    let vote = vote_of(&meta);
+    let rebuilt = rebuild(&meta, &[]);
+    assert_eq!(rebuilt.code, Some(0), "{}", rebuilt.err);
+    assert_eq!(vote_of(&meta), vote);
+    let again = rebuild(&meta, &[]);
+    assert_eq!(again.code, Some(2), "{}", again.err);
+    assert!(again.err.contains("was not put aside"), "{}", again.err);
+    cluster.frontends[wrong].start();
+    cluster.wait_whole();
+    let shown = cluster.assert_agreement(right);
+    assert_eq!(shown.column("NodeId"), nodes, "it is the same frontend");
+    assert_eq!(cluster.frontends[wrong].mariadb().ok("SHOW DATABASES LIKE 'by%'").rows().len(), 1);
+    assert_eq!(aside(&meta).len(), 1, "what was wrong is kept");
+}
+
+/// `quorate cluster rebuild`.
+fn rebuild(meta: &Path, more: &[&str]) -> Ended {
+    let mut command = Command::new(binary());
+    Ended::of(command.args(["cluster", "rebuild", "--meta-dir"]).arg(meta).args(more))
+}
+
+/// What `rebuild` has put aside, which holds a state each.
+fn aside(meta: &Path) -> Vec<PathBuf> {
+    let found = files(meta, "").into_iter().filter(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("diverged-"))
+    });
+    found.filter(|path| path.join("state/current").exists()).collect()
+}
+
+/// The vote of a stopped frontend.
+fn vote_of(meta: &Path) -> Option<Vote> {
+    let (log, fence) = (meta.join("log"), meta.join("fence"));
+    let device = RocksLogDevice::open(&log, &fence).expect("a stopped frontend's log opens");
+    let log = Log::open(device, LogOptions::default()).expect("it is whole");
+    let vote = log.positions().vote;
+    log.close().expect("it can be closed");
+    vote
+}
+
+/// A snapshot of its own that was made of the wrong state is of no use, and told from a right one.
+#[test]
+fn a_wrong_snapshot_is_refused_and_a_backup_of_another_frontend_takes_its_place() {
+    let mut cluster = Cluster::start(3);
+    let wrong = cluster.follower();
+    let right = (wrong + 1) % 3;
+    let client = cluster.frontends[right].mariadb();
+    client.ok("CREATE DATABASE before");
+    let meta = cluster.frontends[wrong].meta_dir();
+    let refused = rebuild(&meta, &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(refused.err.contains("Stop it first"), "{}", refused.err);
+
+    assert!(cluster.frontends[wrong].stop().success());
+    falsify(&meta);
+    // It makes a snapshot of the wrong state, and purges its log up to that, before it is found out.
+    cluster.frontends[wrong].configure("snapshot_interval_seconds", 1);
+    cluster.frontends[wrong].configure("log_retention_entries", 0);
+    let before = cluster.frontends[wrong].log().len();
+    cluster.frontends[wrong].start();
+    let own = cluster.frontends[wrong].mariadb();
+    for said in ["took a snapshot", "purging the log"] {
+        eventually(said, LIMIT, || {
+            cluster.frontends[wrong].log()[before..].contains(said).then_some(())
+        });
+    }
+    eventually("it is found out", LIMIT, || {
+        own.run("SHOW DATABASES").err().filter(|error| error.contains(REASON))
+    });
+    assert!(cluster.frontends[wrong].stop().success());
+    let refused = rebuild(&meta, &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(refused.err.contains("--from FILE"), "{}", refused.err);
+    assert!(refused.err.contains("from its snapshot at LSN"), "{}", refused.err);
+    assert!(aside(&meta).is_empty());
+
+    let file = meta.with_file_name("backup");
+    let (rpc, file) = (cluster.frontends[right].rpc(), file.display().to_string());
+    for arguments in [&["snapshot", "create", "--server", &rpc][..], &["snapshot", "save", &file]] {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        if arguments[1] == "save" {
+            command.args(["--server", &rpc]);
+        }
+        let ended = Ended::of(&mut command);
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+    }
+    let other = Cluster::start(1);
+    let foreign = other.frontends[0].meta_dir();
+    drop(other.frontends);
+    let refused = rebuild(&foreign, &["--from", &file]);
+    assert!(refused.err.contains("was not put aside"), "{}", refused.err);
+
+    let vote = vote_of(&meta);
+    let rebuilt = rebuild(&meta, &["--from", &file]);
+    assert_eq!(rebuilt.code, Some(0), "{}", rebuilt.err);
+    assert_eq!(vote_of(&meta), vote);
+    assert_eq!(aside(&meta).len(), 1);
+    client.ok("CREATE DATABASE meanwhile");
     cluster.frontends[wrong].start();
     cluster.wait_whole();
     cluster.assert_agreement(right);
-    assert_eq!(cluster.frontends[wrong].mariadb().ok("SHOW DATABASES LIKE 'by%'").rows().len(), 1);
+    let found = own.ok("SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'meanwhile'");
+    assert_eq!(found.rows().len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_tests::{Cluster, Frontend, Output, eventually};
+use quorate_tests::{Cluster, Frontend, Output, eventually, free_ports};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// `quorate start` was told that it does not belong any more.
@@ -284,19 +284,32 @@ fn a_frontend_that_starts_elsewhere_is_found_and_so_is_a_majority() {
     }
 }
 
+/// Has an administrator register a frontend that runs where it cannot stay, and gives where it is
+/// to run.
+fn move_by_hand(
+    cluster: &mut Cluster,
+    moved: usize,
+    asked: usize,
+    prepare: impl Fn(&mut Frontend),
+) {
+    let old = cluster.frontends[moved].address();
+    prepare(&mut cluster.frontends[moved]);
+    cluster.frontends[moved].relocate();
+    let new = cluster.frontends[moved].address();
+    let client = cluster.frontends[asked].mariadb();
+    client.ok(&format!("ALTER SYSTEM MODIFY FRONTEND HOST \"{old}\" TO \"{new}\""));
+    let shown = client.ok("SHOW FRONTENDS");
+    assert!(cell(&shown, &cluster.frontends[moved], "Role").is_some(), "{}", shown.text);
+}
+
 #[test]
 fn an_administrator_moves_a_frontend_by_hand_and_the_only_one_moves_by_itself() {
     let mut cluster = Cluster::start(3);
     let leader = cluster.leader(0);
     let moved = (leader + 1) % 3;
-    let old = cluster.frontends[moved].address();
-    cluster.frontends[moved].stop();
-    cluster.frontends[moved].relocate();
-    let new = cluster.frontends[moved].address();
-    let client = cluster.frontends[leader].mariadb();
-    client.ok(&format!("ALTER SYSTEM MODIFY FRONTEND HOST \"{old}\" TO \"{new}\""));
-    let shown = client.ok("SHOW FRONTENDS");
-    assert!(cell(&shown, &cluster.frontends[moved], "Role").is_some(), "{}", shown.text);
+    move_by_hand(&mut cluster, moved, leader, |frontend| {
+        frontend.stop();
+    });
     cluster.frontends[moved].start();
     cluster.wait_whole();
 
@@ -306,4 +319,95 @@ fn an_administrator_moves_a_frontend_by_hand_and_the_only_one_moves_by_itself() 
     alone.frontends[0].start();
     alone.frontends[0].wait_ready();
     wait_shown(&alone.frontends[0], &alone.frontends[0], "Role", "LEADER");
+}
+
+#[test]
+fn a_frontend_that_is_moved_by_hand_while_it_runs_says_so_and_stays_registered_where_it_is_to_be() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    // The one that came last: the address that it joined with has been recorded a moment ago.
+    let moved = if leader == 2 { 1 } else { 2 };
+    let other = 3 - leader - moved;
+    let home = cluster.frontends[moved].mariadb();
+    move_by_hand(&mut cluster, moved, leader, |_| {});
+    let log = |at: usize| cluster.frontends[at].log();
+    eventually("it says that it is elsewhere", LIMIT, || {
+        log(moved).contains("was moved to 127.0.0.1:").then_some(())
+    });
+    eventually("its own SHOW FRONTENDS says it too", LIMIT, || {
+        let shown = home.run("SHOW FRONTENDS").ok()?;
+        shown.text.contains("and does not run there").then_some(())
+    });
+    // It does not come back by itself, whatever else is recorded.
+    let client = cluster.frontends[other].mariadb();
+    client.ok("CREATE DATABASE meanwhile");
+    wait_shown(&cluster.frontends[other], &cluster.frontends[moved], "Alive", "false");
+    cluster.frontends[moved].stop();
+    cluster.frontends[moved].start();
+    cluster.wait_whole();
+    let shown = cluster.assert_agreement(other);
+    assert_eq!(cell(&shown, &cluster.frontends[moved], "ErrMsg").as_deref(), Some(""));
+}
+
+/// The move is in the state that it receives, the address that it joined with is not any more.
+#[test]
+fn a_frontend_that_was_moved_by_hand_before_it_had_a_state_does_not_move_back() {
+    let cluster = Cluster::start(1);
+    let (first, client) = (&cluster.frontends[0], cluster.frontends[0].mariadb());
+    let folder = first.meta_dir().join("../observer");
+    let mut observer = Frontend::new(&folder, Some(first.address()), None);
+    let old = observer.address();
+    client.ok(&format!("ALTER SYSTEM ADD OBSERVER \"{old}\""));
+    observer.start_to_crash("state-before-commit");
+    assert_eq!(observer.wait_end(), None, "{}", observer.log());
+    let new = format!("127.0.0.1:{}", free_ports()[0]);
+    client.ok(&format!("ALTER SYSTEM MODIFY FRONTEND HOST \"{old}\" TO \"{new}\""));
+    observer.set_helper(None);
+    observer.start();
+    let told = format!("was moved to {new}");
+    eventually("it says that it is elsewhere", LIMIT, || {
+        observer.log().contains(&told).then_some(())
+    });
+    let shown = client.ok("SHOW FRONTENDS");
+    assert!(shown.column("EditLogPort").iter().any(|port| new.ends_with(*port)), "{}", shown.text);
+    assert!(!observer.log().contains("this frontend was reached at"), "{}", observer.log());
+}
+
+#[test]
+fn a_follower_that_became_an_observer_while_it_was_down_is_fed_when_it_comes_back_and_the_other_way()
+ {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let (turned, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let client = cluster.frontends[other].mariadb();
+    let turn = |cluster: &Cluster, kind: &str| {
+        let address = cluster.frontends[turned].address();
+        client.ok(&format!("ALTER SYSTEM MODIFY FRONTEND \"{address}\" TO {kind}"));
+    };
+    let read = |cluster: &Cluster, database: &str| {
+        let sql = format!("SET read_consistency = 'any'; SHOW DATABASES LIKE '{database}'");
+        let reader = cluster.frontends[turned].mariadb();
+        eventually("what was written meanwhile is there", LIMIT, || {
+            (reader.run(&sql).ok()?.rows().len() == 1).then_some(())
+        });
+    };
+    // A whole cluster asks no helper: what it does not know it has to find out.
+    cluster.frontends[turned].set_helper(None);
+    cluster.frontends[turned].kill();
+    turn(&cluster, "OBSERVER");
+    client.ok("CREATE DATABASE observed");
+    cluster.frontends[turned].start();
+    wait_fed(&cluster.frontends[other], &cluster.frontends[turned]);
+    read(&cluster, "observed");
+    let shown = cluster.assert_agreement(other);
+    assert_eq!(cell(&shown, &cluster.frontends[turned], "Role").as_deref(), Some("OBSERVER"));
+
+    cluster.frontends[turned].kill();
+    turn(&cluster, "FOLLOWER");
+    client.ok("CREATE DATABASE followed");
+    cluster.frontends[turned].start();
+    wait_leads(&cluster.frontends[other], &cluster.frontends[turned]);
+    read(&cluster, "followed");
+    let shown = cluster.assert_agreement(other);
+    assert_eq!(cell(&shown, &cluster.frontends[turned], "Upstream").as_deref(), Some(""));
 }

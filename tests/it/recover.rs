@@ -183,6 +183,42 @@ fn one_survivor_goes_on_with_all_it_had_and_the_old_cluster_stays_out() {
 }
 
 #[test]
+fn an_observer_that_is_left_alone_goes_on_and_tells_what_it_cannot_have() {
+    let mut cluster = Cluster::start(1);
+    cluster.add_observer();
+    cluster.wait_whole();
+    cluster.frontends[0].mariadb().ok("CREATE DATABASE seen");
+    let ports = [0, 1].map(|at| cluster.frontends[at].edit_log_port());
+    settle(&cluster.frontends[0], ports);
+    cluster.frontends[1].stop();
+    cluster.frontends[0].mariadb().ok("CREATE DATABASE unseen");
+    cluster.frontends[0].stop();
+    let [follower, observer] = [0, 1].map(|at| cluster.frontends[at].meta_dir());
+
+    // As long as the follower's data is there, nothing has to be lost.
+    refused(&observer, &[&follower], "is fresher");
+    let ended = recover(&observer, &[], &[]);
+    assert_eq!(ended.code, Some(1), "{}", ended.error);
+    assert!(ended.out.contains("OBSERVER"), "{}", ended.out);
+    assert!(ended.error.contains("what followers acknowledged after LSN"), "{}", ended.error);
+
+    fs::remove_dir_all(&follower).expect("it can be removed");
+    let ended = recover(&observer, &["--yes"], &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.error);
+    cluster.frontends.remove(0);
+    cluster.frontends[0].set_helper(None);
+    cluster.frontends[0].start();
+    cluster.frontends[0].wait_ready();
+    let client = cluster.frontends[0].mariadb();
+    let shown = client.ok("SET read_consistency = 'linearizable'; SHOW DATABASES LIKE '%seen'");
+    assert_eq!(shown.rows(), [["seen"]], "{}", shown.text);
+    let recoveries = client.ok("SELECT Note FROM quorate.recoveries");
+    assert!(recoveries.text.contains("an observer of generation 1"), "{}", recoveries.text);
+    client.ok("CREATE DATABASE after");
+    assert_eq!(client.ok("SHOW FRONTENDS").column("Role"), ["LEADER"]);
+}
+
+#[test]
 fn an_uncommitted_end_can_be_cut_off() {
     let mut cluster = Cluster::start(1);
     cluster.frontends[0].mariadb().ok("CREATE DATABASE kept");

@@ -124,10 +124,19 @@ fn settings_hold_on_all_frontends_over_restarts_and_for_those_that_join_later() 
         let variable = frontend.mariadb().ok("SHOW VARIABLES LIKE 'max_connections'");
         (config(frontend, "qe_max_connection"), variable.column("Value")[0].to_owned())
     };
+    // Nothing of a statement that has one wrong key, or one key twice.
+    for (second, why) in [
+        ("\"no_such_key\" = \"1\"", "Config 'no_such_key' does not exist"),
+        ("\"qe_max_connection\" = \"79\"", "'qe_max_connection' is there twice"),
+    ] {
+        let set = format!("ADMIN SET FRONTEND CONFIG (\"qe_max_connection\" = \"78\", {second})");
+        let refused = client.error(&set);
+        assert!(refused.contains(why), "{refused}");
+    }
     assert_eq!(limits(&cluster.frontends[0]), ("4096".to_owned(), "4096".to_owned()));
 
-    client.ok("ADMIN SET FRONTEND CONFIG (\"qe_max_connection\" = \"77\")");
-    client.ok("ADMIN SET FRONTEND CONFIG (\"sys_log_level\" = \"debug,openraft=off\")");
+    client.ok("ADMIN SET FRONTEND CONFIG (\"qe_max_connection\" = \"77\", \
+         \"sys_log_level\" = \"debug,openraft=off\")");
     let holds = |frontend: &Frontend| {
         eventually("the setting holds", LIMIT, || {
             (limits(frontend) == ("77".to_owned(), "77".to_owned())).then_some(())
@@ -272,7 +281,11 @@ fn proc_and_http_show_what_there_is_and_refuse_what_is_not() {
     }
     let id = tables.column("TableId")[0].to_owned();
     let nodes = client.ok(&format!("SHOW PROC '/dbs/d/{id}'"));
-    assert_eq!(nodes.column("Nodes"), ["partitions", "temp_partitions"]);
+    assert_eq!(nodes.column("Nodes"), ["partitions", "temp_partitions", "index_schema"]);
+    let indexes = client.ok(&format!("SHOW PROC '/dbs/d/{id}/index_schema'"));
+    assert_eq!(indexes.rows(), [["-1", "t", "", "", "", "", "DUP_KEYS(k)"]], "{}", indexes.text);
+    let columns = client.ok("SHOW PROC '/dbs/d/t/index_schema/-1'");
+    assert_eq!(columns.text, client.ok("DESC d.t").text);
     let partitions = client.ok("SHOW PROC '/dbs/d/t/partitions'");
     assert_eq!(partitions.column("PartitionName"), ["t"]);
 
@@ -305,6 +318,11 @@ fn proc_and_http_show_what_there_is_and_refuse_what_is_not() {
     assert!(value("starrocks_fe_edit_log_write") > 0.0);
     assert!(value("starrocks_fe_journal_write_latency_ms_count") > 0.0);
     assert_eq!(value("quorate_is_leader"), 1.0);
+    // The six paths above that lead nowhere.
+    assert!(value("starrocks_fe_query_err") >= 6.0);
+    assert!(value("starrocks_fe_query_latency_ms_count") > value("starrocks_fe_query_err"));
+    assert!(value("starrocks_fe_query_latency_ms{quantile=\"0.95\"}") > 0.0);
+    assert!(value("starrocks_fe_journal_write_batch_sum") >= 1.0);
     assert_eq!(value("quorate_lag_lsn"), 0.0);
     assert_eq!(value("starrocks_fe_image_write"), 0.0);
     client.ok("ALTER SYSTEM CREATE IMAGE");

@@ -57,6 +57,13 @@ fn recover(options: RecoveryOptions, yes: bool) -> Result<(), Exit> {
         }
     };
     print(&recovery.surveys())?;
+    if let Some(last) = recovery.observed() {
+        table::complain(&format!(
+            "the first directory is an observer's: what followers acknowledged after LSN {last} and \
+             did not pass on to it is lost. If the directory of a follower is left, name it with \
+             --compare, and recover from it if it is fresher"
+        ));
+    }
     if let Some((first, last)) = recovery.uncommitted() {
         let what = if drop_uncommitted {
             "will be cut off, though they may have been acknowledged"
@@ -116,6 +123,7 @@ pub(super) fn print(surveys: &[Survey]) -> Result<(), Exit> {
         "Cluster",
         "Generation",
         "Node",
+        "Role",
         "Term",
         "LastTerm",
         "FirstLsn",
@@ -131,6 +139,7 @@ pub(super) fn print(surveys: &[Survey]) -> Result<(), Exit> {
             survey.identity.cluster.to_string(),
             survey.identity.generation.to_string(),
             survey.identity.node.to_string(),
+            survey.kind.name().to_owned(),
             survey.term().to_string(),
             index(survey.last.map(|last| last.leader_id.term)),
             survey.first.to_string(),

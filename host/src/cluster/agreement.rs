@@ -52,7 +52,7 @@ impl Cluster {
             // So that the others have applied it as well.
             tokio::time::sleep(OTHERS_TIME).await;
             let (lsn, digest) = (applied.lsn, applied.digest);
-            let differs = match self.compare(lsn, digest).await {
+            let (differs, agreed) = match self.compare(lsn, digest).await {
                 Verdict::Unknown => continue,
                 Verdict::Agreed { others } => {
                     settled = lsn;
@@ -61,10 +61,15 @@ impl Cluster {
                     }
                     continue;
                 }
-                Verdict::Outvoted(theirs) => format!("a majority of the followers has {theirs}"),
-                Verdict::Split => "others have others, and none can have a majority".to_owned(),
+                Verdict::Outvoted(theirs) => {
+                    let differs = format!("a majority of the followers has {theirs}");
+                    (differs, Some((lsn, theirs)))
+                }
+                Verdict::Split => {
+                    ("others have others, and none can have a majority".to_owned(), None)
+                }
             };
-            self.put_aside(lsn, &format!("its digest is {digest}, {differs}")).await;
+            self.put_aside(lsn, &format!("its digest is {digest}, {differs}"), agreed).await;
         }
     }
 
@@ -92,14 +97,16 @@ impl Cluster {
         verdict(mine, voters.contains(&own), voters.len(), &others)
     }
 
-    async fn put_aside(&self, lsn: Lsn, what: &str) {
+    async fn put_aside(&self, lsn: Lsn, what: &str, agreed: Option<(Lsn, StateDigest)>) {
         let reason = format!(
-            "its state differs from that of the other followers, at LSN {lsn} or before: {what}. Drop \
-             it, empty its meta_dir and add it anew; `quorate verify` on the old one tells more"
+            "its state differs from that of the other followers, at LSN {lsn} or before: {what}. Stop \
+             it, run `quorate cluster rebuild` on its meta_dir and start it again; `quorate verify` \
+             tells more"
         );
         tracing::error!("this frontend neither applies nor serves any more: {reason}");
         let machine = self.machine().clone();
-        let kept = tokio::task::spawn_blocking(move || machine.set_quarantine(&reason)).await;
+        let kept =
+            tokio::task::spawn_blocking(move || machine.set_quarantine(&reason, agreed)).await;
         if let Ok(Err(error)) = kept {
             tracing::error!("this will be found out again after a restart only: {error}");
         }

@@ -30,16 +30,30 @@ pub(super) const LEADER_SILENT: Duration = Duration::from_secs(1);
 /// Most frontends that are asked at once: a cluster has at most seven followers.
 const ASKED_MAX: usize = 16;
 
+/// Where a frontend is registered, once nothing is left to be recorded of it.
+#[derive(Default)]
+pub(super) struct Whereabouts {
+    /// Where it was then.
+    home: Option<String>,
+    /// Where it is since, if that is elsewhere.
+    moved_to: Option<String>,
+}
+
 impl Cluster {
-    /// Keeps this frontend's address, ports and version in the registry what they are. Returns when
-    /// they are. `helpers` are asked too.
-    pub async fn announce(&self, helpers: &[String], stop: &CancellationToken) {
+    /// Keeps this frontend's address, ports and version in the registry what they are; from when
+    /// they are, looks whether it is moved away. Runs until told to stop. `helpers` are asked too;
+    /// `members` are the frontends that it was told of when it joined, itself among them.
+    pub async fn announce(
+        &self,
+        helpers: &[String],
+        members: &[(NodeId, String)],
+        stop: &CancellationToken,
+    ) {
         let mut said = Instant::now();
-        // If it was, an administrator who has it registered elsewhere afterwards means it.
-        let mut was_here = false;
+        let mut was_here = self.was_here(members);
         while !stop.is_cancelled() {
             match self.announce_once(helpers, &mut was_here).await {
-                Ok(true) => return,
+                Ok(true) => return self.watch_address(stop).await,
                 Ok(false) => {}
                 Err(reason) if said.elapsed() >= SAY_INTERVAL => {
                     said = Instant::now();
@@ -54,6 +68,63 @@ impl Cluster {
         }
     }
 
+    /// Whether it was registered under its address when it started, as far as it knew.
+    fn was_here(&self, members: &[(NodeId, String)]) -> bool {
+        let own = self.identity().node;
+        match &self.inner.registered_at_start {
+            Some(registered) => Address::of(&self.inner.frontend).is_of(registered),
+            None => members.iter().any(|(node, address)| {
+                *node == own && address.eq_ignore_ascii_case(&self.inner.frontend.address())
+            }),
+        }
+    }
+
+    /// Tells when this frontend is registered elsewhere than it was. Runs until told to stop.
+    async fn watch_address(&self, stop: &CancellationToken) {
+        let registered = || self.machine().view().frontend(self.identity().node).map(Address::of);
+        let mut applied = self.machine().subscribe();
+        while !stop.is_cancelled() {
+            applied.borrow_and_update();
+            if let Some(now) = registered() {
+                self.note_registered(&now.to_string());
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = applied.changed() => if changed.is_err() { return },
+            }
+            // Under load every entry is a change; looking at each would cost more than applying it.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(INTERVAL) => {}
+            }
+        }
+    }
+
+    /// Takes note of where this frontend is registered now, by its own state or that of others. If
+    /// it was moved away while it runs, it says so.
+    pub(super) fn note_registered(&self, address: &str) {
+        let mut known = self.inner.whereabouts.lock();
+        let Some(home) = &known.home else { return };
+        let moved_to = (!home.eq_ignore_ascii_case(address)).then(|| address.to_owned());
+        if let Some(address) = moved_to.as_ref().filter(|_| moved_to != known.moved_to) {
+            tracing::warn!(
+                "this frontend was moved to {address} and still runs at {}, where the others do \
+                 not look for it: stop it and start it there",
+                self.inner.frontend.address()
+            );
+        }
+        known.moved_to = moved_to;
+    }
+
+    /// Where this frontend is registered, if it was moved away while it runs.
+    pub(super) fn moved_to(&self) -> Option<String> {
+        self.inner.whereabouts.lock().moved_to.clone()
+    }
+
+    fn set_home(&self, address: String) {
+        self.inner.whereabouts.lock().home = Some(address);
+    }
+
     /// Whether nothing is left to be recorded.
     async fn announce_once(&self, helpers: &[String], was_here: &mut bool) -> Result<bool, String> {
         let (node, mine) = (self.identity().node, &self.inner.frontend);
@@ -64,8 +135,10 @@ impl Cluster {
         let to = Address::of(mine);
         let is_elsewhere = !to.is_of(&present);
         *was_here |= !is_elsewhere;
+        if *was_here {
+            self.set_home(mine.address());
+        }
         if is_elsewhere && *was_here {
-            tracing::warn!("this frontend was moved to {}: start it there", present.address());
             return Ok(true);
         }
         let moved = is_elsewhere && is_reachable(&mine.host, &present.host);
@@ -89,6 +162,7 @@ impl Cluster {
                 present.host
             );
         }
+        self.set_home(if moved { mine.address() } else { present.address() });
         Ok(true)
     }
 

@@ -92,7 +92,8 @@ impl Cluster {
         let status = one.status.as_ref();
         let alive = |value: &dyn Fn(&StatusResponse) -> String| Value::from(status.ok().map(value));
         let joined = census.joined(one);
-        let standing = Standing { joined, newest: census.newest };
+        let lag = status.map_or(Duration::ZERO, |status| census.lag(status));
+        let standing = Standing { joined, newest: census.newest, lag };
         let problems =
             problems(one, census.asked, census.leader, &standing, &census.rules).join("; ");
         vec![

@@ -9,6 +9,10 @@ use std::time::Duration;
 use super::status::{Asked, Offset};
 use crate::types::{Frontend, FrontendKind, NodeId};
 
+/// An observer that lacks an entry that is older than this is catching up; one that follows lacks
+/// the newest ones for moments.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
+
 /// What all frontends are measured by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
@@ -24,6 +28,8 @@ pub(super) struct Standing {
     pub joined: bool,
     /// The newest LSN that is known to be committed.
     pub newest: u64,
+    /// How old the first entry is that it lacks.
+    pub lag: Duration,
 }
 
 impl Rules {
@@ -81,10 +87,19 @@ pub(super) fn problems(
     if !status.stalled.is_empty() {
         found.push(status.stalled.clone());
     }
-    if !standing.joined && one.frontend.kind == FrontendKind::Follower {
+    if !status.moved_to.is_empty() {
+        let to = &status.moved_to;
+        found.push(format!("it was moved to {to} and does not run there: start it there"));
+    }
+    let receives = status.snapshot_bytes_total > 0;
+    let catches_up = match one.frontend.kind {
+        FrontendKind::Follower => !standing.joined || receives,
+        FrontendKind::Observer => receives || standing.lag >= FOLLOWS_WITHIN,
+    };
+    if catches_up {
         let mut progress =
             format!("catching up: LSN {} of {}", status.applied_lsn, standing.newest);
-        if status.snapshot_bytes_total > 0 {
+        if receives {
             progress.push_str(&format!(
                 ", snapshot {} of {} bytes",
                 status.snapshot_bytes_held, status.snapshot_bytes_total
@@ -154,7 +169,7 @@ mod tests {
     }
 
     fn told(asked: &[Asked], at: usize, rules: &Rules) -> String {
-        let standing = Standing { joined: true, newest: 9 };
+        let standing = Standing { joined: true, newest: 9, lag: Duration::ZERO };
         problems(&asked[at], asked, LEADER, &standing, rules).join("; ")
     }
 
@@ -190,13 +205,37 @@ mod tests {
     #[test]
     fn a_learner_tells_how_far_it_is() {
         let mut asked = cluster();
-        let standing = Standing { joined: false, newest: 900 };
+        let standing = Standing { joined: false, newest: 900, lag: Duration::ZERO };
         let problems =
             |asked: &[Asked]| problems(&asked[2], asked, LEADER, &standing, &RULES).join("; ");
         assert_eq!(problems(&asked), "catching up: LSN 7 of 900");
         status(&mut asked, 2).snapshot_bytes_total = 1000;
         status(&mut asked, 2).snapshot_bytes_held = 10;
         assert_eq!(problems(&asked), "catching up: LSN 7 of 900, snapshot 10 of 1000 bytes");
+    }
+
+    #[test]
+    fn an_observer_that_does_not_follow_tells_how_far_it_is_and_one_that_follows_nothing() {
+        let mut asked = cluster();
+        asked[2].frontend.kind = FrontendKind::Observer;
+        let problems = |asked: &[Asked], lag_ms: u64| {
+            let lag = Duration::from_millis(lag_ms);
+            let standing = Standing { joined: true, newest: 900, lag };
+            problems(&asked[2], asked, LEADER, &standing, &RULES).join("; ")
+        };
+        assert_eq!(problems(&asked, 999), "");
+        assert_eq!(problems(&asked, 1000), "catching up: LSN 7 of 900");
+        status(&mut asked, 2).snapshot_bytes_total = 1000;
+        status(&mut asked, 2).snapshot_bytes_held = 10;
+        assert_eq!(problems(&asked, 0), "catching up: LSN 7 of 900, snapshot 10 of 1000 bytes");
+    }
+
+    #[test]
+    fn one_that_was_moved_while_it_runs_says_where_it_should_run() {
+        let mut asked = cluster();
+        status(&mut asked, 1).moved_to = "10.0.0.9:9010".to_owned();
+        let message = told(&asked, 1, &RULES);
+        assert!(message.contains("moved to 10.0.0.9:9010 and does not run there"), "{message}");
     }
 
     #[test]

@@ -104,7 +104,11 @@ impl Service for Answering {
         let route = (request.cluster, request.generation, request.target);
         standing::check_route(self.0.identity(), route)?;
         let mut response = self.0.status();
-        response.sender_standing = self.0.standing_of(NodeId(request.sender)).into();
+        let sender = NodeId(request.sender);
+        response.sender_standing = self.0.standing_of(sender).into();
+        if let Some(sender) = self.0.machine().view().frontend(sender) {
+            response.sender_address = sender.address();
+        }
         if request.digest_lsn > 0 {
             response.digest_at = self.0.digest_at(Lsn(request.digest_lsn)).await;
         }

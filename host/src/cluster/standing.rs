@@ -163,7 +163,15 @@ impl Cluster {
             };
             let mut client = ClusterClient::new(channel);
             match timeout(STATUS_TIMEOUT, client.status(request)).await {
-                Ok(Ok(response)) => Said::Standing(response.into_inner().sender_standing()),
+                Ok(Ok(response)) => {
+                    let response = response.into_inner();
+                    // One that is behind may know an address that is not this one's any more.
+                    let knows = response.applied_lsn >= self.machine().lsn().0;
+                    if knows && !response.sender_address.is_empty() {
+                        self.note_registered(&response.sender_address);
+                    }
+                    Said::Standing(response.sender_standing())
+                }
                 Ok(Err(status)) => stranger(&status),
                 Err(_elapsed) => Said::Nothing,
             }

@@ -125,6 +125,8 @@ impl Cluster {
             upstream: upstream.map(|upstream| upstream.address).unwrap_or_default(),
             feeds: u32::try_from(self.node().feeds()).unwrap_or(u32::MAX),
             sender_standing: 0,
+            sender_address: String::new(),
+            moved_to: self.moved_to().unwrap_or_default(),
             clock_us: (surroundings.clock)().max(0).cast_unsigned(),
             machine: surroundings.machine.clone(),
             host_name: surroundings.host_name.clone(),

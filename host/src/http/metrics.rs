@@ -6,6 +6,7 @@
 //! only, from its last look at them, at most five seconds old.
 
 use std::fmt::{Display, Write};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -16,10 +17,13 @@ use crate::cluster::VERSION;
 use crate::cluster::pulse::Pulse;
 use crate::proto::cluster::StatusResponse;
 use crate::raft::NodeStatus;
+use crate::session::Counted;
 use crate::storage::log::Written;
 
 const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const MICROS: f64 = 1e6;
+/// Those that StarRocks tells of its latencies.
+const QUANTILES: [f64; 5] = [0.75, 0.95, 0.98, 0.99, 0.999];
 
 pub(super) async fn metrics(State(door): State<Door>) -> Response {
     let facts = Facts {
@@ -31,6 +35,8 @@ pub(super) async fn metrics(State(door): State<Door>) -> Response {
         lag_seconds: door.cluster.lag().as_secs_f64(),
         sessions: door.sessions.count(),
         statements: door.sessions.statements(),
+        counted: door.sessions.counted(),
+        latencies: door.sessions.latencies(QUANTILES),
     };
     ([(CONTENT_TYPE, CONTENT)], facts.render()).into_response()
 }
@@ -44,6 +50,8 @@ struct Facts {
     lag_seconds: f64,
     sessions: usize,
     statements: u64,
+    counted: Counted,
+    latencies: Option<[Duration; QUANTILES.len()]>,
 }
 
 /// A text in Prometheus' format.
@@ -137,6 +145,32 @@ impl Facts {
         );
         text.gauge("starrocks_fe_connection_total", "Open client sessions.", self.sessions);
         text.counter("starrocks_fe_query_total", "Statements since the start.", self.statements);
+        self.queries(text);
+        // Sums and counts, of which rates can be made: the sizes of single groups are not kept.
+        for (name, help, sum) in [
+            ("starrocks_fe_journal_write_batch", "Entries of a group.", written.entries),
+            ("starrocks_fe_journal_write_bytes", "Bytes of a group.", written.bytes),
+        ] {
+            text.metric(name, "summary", help);
+            text.value(&format!("{name}_sum"), &[], sum);
+            text.value(&format!("{name}_count"), &[], written.groups);
+        }
+    }
+
+    fn queries(&self, text: &mut Text) {
+        let Counted { ended, failed, time } = self.counted;
+        let help =
+            "Statements since the start that failed, those that could not be parsed included.";
+        text.counter("starrocks_fe_query_err", help, failed);
+        let name = "starrocks_fe_query_latency_ms";
+        let help = "How long statements took; quantiles are of the last minute or two.";
+        text.metric(name, "summary", help);
+        let millis = |took: Duration| took.as_secs_f64() * 1000.0;
+        for (part, took) in QUANTILES.iter().zip(self.latencies.iter().flatten()) {
+            text.value(name, &[("quantile", &part.to_string())], millis(*took));
+        }
+        text.value(&format!("{name}_sum"), &[], millis(time));
+        text.value(&format!("{name}_count"), &[], ended);
     }
 
     fn own(&self, text: &mut Text) {

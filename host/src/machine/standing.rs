@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::changes::{self, Change};
 use super::mark::read_mark;
 use super::position::digest_at;
-use super::{OpenError, keys, rows};
+use super::{OpenError, Quarantine, keys, rows};
 use crate::storage::StateMark;
 use crate::types::{
     ClusterId, Frontend, Generation, LogId, Lsn, NodeId, Outcome, RequestId, StateDigest, View,
@@ -24,6 +24,8 @@ pub struct Standing {
     pub cluster: Option<(ClusterId, Generation)>,
     /// The registered frontends.
     pub frontends: BTreeMap<NodeId, Frontend>,
+    /// Why it is not to be used, if it was put aside.
+    pub quarantine: Option<Quarantine>,
     view: Arc<dyn View>,
 }
 
@@ -41,7 +43,8 @@ impl Standing {
             Ok(())
         })
         .map_err(failed)?;
-        Ok(Self { log_id, digest, cluster, frontends, view })
+        let quarantine = Quarantine::load(&*view).map_err(failed)?;
+        Ok(Self { log_id, digest, cluster, frontends, quarantine, view })
     }
 
     /// The digest at an LSN, if it is still kept.

@@ -17,11 +17,34 @@ pub enum RescueError {
     /// It never belonged to a cluster.
     #[error("{0} belongs to no cluster yet: it holds nothing that could be recovered")]
     NoCluster(PathBuf),
-    /// It does not vote, so its log is not the cluster's.
+    /// Its state was not put aside.
     #[error(
-        "{0} is an observer's: it may lack what was acknowledged; name the directory of a follower"
+        "the state in {0} was not put aside, so there is nothing to rebuild; a damaged state is \
+         made anew when its folder is removed"
     )]
-    Observer(PathBuf),
+    NotAside(PathBuf),
+    /// What is here cannot prove itself to be what the others have.
+    #[error(
+        "{path} cannot make its state anew by itself: {reason}. Take a backup from a frontend that \
+         serves, with `quorate snapshot create` and `quorate snapshot save FILE`, and name it with \
+         --from FILE"
+    )]
+    Unproven {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A backup does not fit the log.
+    #[error("{file} does not fit {path}: {reason}")]
+    Unfit {
+        /// The backup.
+        file: PathBuf,
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The same directory was given twice.
     #[error("{0} was named twice")]
     Twice(PathBuf),

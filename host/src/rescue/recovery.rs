@@ -7,6 +7,11 @@
 //!
 //! What the directories not given hold is unknown. If one of them was in the majority that
 //! acknowledged a write and the survivor was not, that write is lost; no tool can know.
+//!
+//! An observer can be the survivor. Its log is a beginning of the committed one, and log ids compare
+//! with those of followers as in an election: whoever has an entry of a later leader has all that
+//! was committed before. But it acknowledged nothing, so nothing speaks for its having the newest
+//! entries: whatever was acknowledged after its last one is lost with the followers, and it is said.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -79,6 +84,13 @@ impl Recovery {
         self.frontend.address()
     }
 
+    /// The last entry that the survivor was given, if it was an observer.
+    pub fn observed(&self) -> Option<Lsn> {
+        let Survey { kind, last, .. } = &self.survivor.survey;
+        let observes = *kind == FrontendKind::Observer;
+        observes.then(|| Lsn(last.map_or(0, |last| last.index)))
+    }
+
     /// Entries at the end of the log that are not known to be committed: first and last LSN.
     pub fn uncommitted(&self) -> Option<(Lsn, Lsn)> {
         let Survey { committed, last, .. } = &self.survivor.survey;
@@ -91,13 +103,15 @@ impl Recovery {
     /// # Errors
     /// When storage or a module fails. The same recovery, run again, goes on where it stopped.
     pub fn execute(self) -> Result<Begun, RescueError> {
+        let observes = self.observed().is_some();
         let Self { survivor, others, frontend, options } = self;
         let term = surveys(&survivor, &others).iter().map(Survey::term).max().unwrap_or_default();
         let identity = survivor.survey.identity;
         let tail = if options.drop_uncommitted { "cut" } else { "kept" };
+        let observer = if observes { ", an observer" } else { "" };
         let note = format!(
-            "recovered from frontend {} of generation {}, whose log ended with {}; {} other \
-             directories were compared; entries not known to be committed were {tail}",
+            "recovered from frontend {}{observer} of generation {}, whose log ended with {}; {} \
+             other directories were compared; entries not known to be committed were {tail}",
             identity.node,
             identity.generation,
             show(survivor.survey.last),

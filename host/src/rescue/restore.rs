@@ -112,7 +112,7 @@ fn refuse_full(path: &Path) -> Result<(), RescueError> {
 }
 
 /// Writes the snapshot's files, durably.
-fn write_state(archive: &Path, folder: &Path) -> Result<(), RescueError> {
+pub(super) fn write_state(archive: &Path, folder: &Path) -> Result<(), RescueError> {
     fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
     let mut names = Vec::new();
     let mut open: Option<(usize, File)> = None;

@@ -24,6 +24,8 @@ pub struct Survey {
     pub path: PathBuf,
     /// Whose it is.
     pub identity: Identity,
+    /// What it was to the cluster, by its own state; as it joined, if that does not say.
+    pub kind: FrontendKind,
     /// The vote of its frontend.
     pub vote: Option<Vote>,
     /// The last entry of its log.
@@ -59,7 +61,7 @@ impl Ground {
     }
 }
 
-/// The data directory of a follower, and what it holds.
+/// The data directory of a frontend, and what it holds.
 pub(super) struct Opened {
     pub survey: Survey,
     pub standing: Standing,
@@ -67,7 +69,7 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens a directory that a follower left, and reads all of its log.
+    /// Opens a directory that a frontend left, and reads all of its log.
     pub fn open(path: &Path) -> Result<Self, RescueError> {
         // Opening would make a data directory of an empty one.
         if !path.join("format").exists() {
@@ -76,9 +78,6 @@ impl Opened {
         let directory = DataDirectory::open(path)?;
         let identity =
             directory.identity()?.ok_or_else(|| RescueError::NoCluster(path.to_owned()))?;
-        if identity.kind == FrontendKind::Observer {
-            return Err(RescueError::Observer(path.to_owned()));
-        }
         let Ground { log, state, directory } = Ground::open(directory)?;
         let standing = Standing::read(state.view())?;
         let positions = log.positions();
@@ -90,9 +89,11 @@ impl Opened {
                 last: show(positions.last),
             });
         }
+        let registered = standing.frontends.get(&identity.node);
         let survey = Survey {
             path: path.to_owned(),
             identity,
+            kind: registered.map_or(identity.kind, |registered| registered.kind),
             vote: positions.vote,
             last: positions.last,
             committed: positions.committed.max(standing.log_id),

@@ -404,7 +404,7 @@ fn spawn_background(
     let end = || stop.clone();
     let (standing, asked, token) = (cluster.clone(), helpers.clone(), stop.clone());
     tracker.spawn(async move { standing.watch_standing(asked, token).await });
-    let (founding, token) = (cluster.clone(), stop.clone());
+    let (founding, members, token) = (cluster.clone(), first.clone(), stop.clone());
     tracker.spawn(end().run_until_cancelled_owned(async move {
         // Only the founder: another frontend may carry another first module.
         if founding.identity().node == FOUNDER
@@ -412,7 +412,7 @@ fn spawn_background(
         {
             tracing::error!("the first module cannot be used: {failure}");
         }
-        founding.announce(&helpers, &token).await;
+        founding.announce(&helpers, &members, &token).await;
     }));
     let (members, token) = (cluster.clone(), stop.clone());
     tracker.spawn(

@@ -1,6 +1,6 @@
 //! The way of a statement: whose it is, and who answers it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_sql::{
     ClusterStatement, HostStatement, ModuleStatement, ParseError, SessionStatement, host_statement,
@@ -63,6 +63,7 @@ impl Session {
     /// Whatever the client is to be told: 1064 for a text nobody understands, 1317 after `KILL`,
     /// 3024 past `query_timeout`, and all that backend and module refuse.
     pub async fn execute(&mut self, sql: &str) -> Result<Reply, Failure> {
+        let began = Instant::now();
         let owner = Owner::of(sql);
         let looks_back = owner.as_ref().is_ok_and(Owner::looks_back);
         let result = match owner {
@@ -72,6 +73,7 @@ impl Session {
             }
             Err(failure) => Err(failure),
         };
+        self.sessions.note(began, result.is_err());
         if !looks_back || result.is_err() {
             self.record(&result);
         }
@@ -83,8 +85,10 @@ impl Session {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn execute_bytes(&mut self, request: Vec<u8>) -> Result<Reply, Failure> {
+        let began = Instant::now();
         let running = self.begin("", &Owner::Module);
         let result = self.ask_module(Request::Bytes(request), &running).await;
+        self.sessions.note(began, result.is_err());
         self.record(&result);
         result
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -11,6 +11,7 @@ use quorate_sql::KillTarget;
 use quorate_wire::{Column, ColumnType, Failure, Rows, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::session::tally::{Counted, Tally};
 use crate::session::variables::{self, Values};
 use crate::session::{Backend, Session};
 
@@ -41,6 +42,7 @@ pub struct Sessions {
     last_id: AtomicU64,
     sessions_seen_max: AtomicU64,
     statements: AtomicU64,
+    tally: Tally,
     draining: AtomicBool,
     started: Instant,
 }
@@ -61,6 +63,7 @@ impl Sessions {
             last_id: AtomicU64::new(0),
             sessions_seen_max: AtomicU64::new(0),
             statements: AtomicU64::new(0),
+            tally: Tally::new(),
             draining: AtomicBool::new(false),
             started: Instant::now(),
         })
@@ -106,6 +109,21 @@ impl Sessions {
     /// How many statements were begun since the start.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// How the statements ended that did.
+    pub fn counted(&self) -> Counted {
+        self.tally.counted()
+    }
+
+    /// Latencies that these parts of the statements of the last minute or two had at most.
+    pub fn latencies<const N: usize>(&self, parts: [f64; N]) -> Option<[Duration; N]> {
+        self.tally.quantiles(parts, Instant::now())
+    }
+
+    pub(super) fn note(&self, began: Instant, failed: bool) {
+        let now = Instant::now();
+        self.tally.note(now.saturating_duration_since(began), failed, now);
     }
 
     /// How many sessions are open.

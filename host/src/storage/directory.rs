@@ -11,11 +11,14 @@
 //! state/     the state databases, and which of them is in force
 //! snapshots/ the state as of some LSN, and what is being received of one
 //! modules/   compiled modules, which can be made again
+//! diverged-<lsn>/  states and snapshots that were put aside, for people to look at
+//! rebuilding/      a state that is being made, to be put in the place of such a one
 //! ```
 //!
 //! A directory that is not ours is left exactly as it was found. `format` and `identity` are lines
 //! of `key=value` with a checksum in the last one, replaced by writing a new file and renaming it.
 
+mod aside;
 mod held;
 mod lines;
 mod lock;
@@ -30,6 +33,7 @@ use std::path::{Path, PathBuf};
 use crate::types::{ClusterId, FrontendKind, Generation, NodeId};
 
 use super::{Trouble, sync_directory};
+pub use aside::Aside;
 pub use held::HeldDirectory;
 pub(super) use lines::Lines;
 pub use lock::PidFile;
@@ -116,6 +120,7 @@ impl DataDirectory {
         if found.is_some_and(|found| found < FORMAT) {
             upgrade::generations(path)?;
         }
+        aside::finish(path)?;
         for folder in FOLDERS {
             let folder = path.join(folder);
             match fs::create_dir(&folder) {

@@ -127,6 +127,9 @@ pub enum HostCommand {
         /// The new one.
         to: Epoch,
     },
+    /// Sets several replicated settings, all of them or none. The reply's affected count is how many
+    /// changed.
+    SetAll(Vec<(String, String)>),
     /// Changes who belongs, or where one is reached. The reply's affected count is how many.
     Alter(Alteration),
 }
@@ -280,6 +283,14 @@ impl HostCommand {
                 from.encode(out);
                 to.encode(out);
             }
+            Self::SetAll(settings) => {
+                out.byte(20);
+                out.count(settings.len());
+                for (key, value) in settings {
+                    out.text(key);
+                    out.text(value);
+                }
+            }
             Self::Alter(alteration) => alteration.encode(out),
         }
     }
@@ -331,6 +342,11 @@ impl HostCommand {
                 epochs: Epochs::decode(input)?,
             },
             23 => Self::ChangeEpoch { from: Epoch::decode(input)?, to: Epoch::decode(input)? },
+            20 => {
+                let count = input.count()?;
+                let pair = |_| Ok((input.text()?, input.text()?));
+                Self::SetAll((0..count).map(pair).collect::<Result<_, DecodeError>>()?)
+            }
             tag if alteration::TAGS.contains(&tag) => Self::Alter(Alteration::decode(tag, input)?),
             tag => return Err(DecodeError::Version(tag)),
         })
@@ -382,6 +398,14 @@ mod tests {
         assert_eq!(packed.collect::<Vec<_>>(), expected);
     }
 
+    #[test]
+    fn the_bytes_of_several_settings_are_fixed() {
+        let mut out = Writer::new();
+        let settings = vec![("k".into(), "v".into()), ("l".into(), String::new())];
+        HostCommand::SetAll(settings).encode(&mut out);
+        assert_eq!(out.finish(), b"\x14\x02\x01k\x01v\x01l\x00");
+    }
+
     fn commands() -> Vec<Action> {
         let frontend = Frontend::new(FrontendKind::Follower, "h", 9010);
         let ports = Ports { query: 1, rpc: 2, http: 3 };
@@ -403,6 +427,7 @@ mod tests {
             HostCommand::Lifecycle(Lifecycle::Activate(Order::new(digest, Some(digest)))),
             HostCommand::Lifecycle(Lifecycle::CancelScheduled),
             HostCommand::Set { key: "k".into(), value: "v".into() },
+            HostCommand::SetAll(vec![("k".into(), "v".into()), ("l".into(), String::new())]),
             HostCommand::MigrateStep { since: Lsn(300), step: 7 },
             HostCommand::AnnounceEpochs { node: NodeId(3), epochs: Epochs::FIRST },
             HostCommand::ChangeEpoch { from: Epoch(1), to: Epoch(2) },

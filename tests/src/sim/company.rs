@@ -26,8 +26,8 @@ pub fn keep(birth: &Birth, cluster: &Cluster, stop: &CancellationToken) {
     helpers.extend(others.map(|(_, address)| address.clone()));
     let (standing, asked, token) = (cluster.clone(), helpers.clone(), stop.clone());
     tokio::spawn(async move { standing.watch_standing(asked, token).await });
-    let (announcing, token) = (cluster.clone(), stop.clone());
-    tokio::spawn(async move { announcing.announce(&helpers, &token).await });
+    let (announcing, told, token) = (cluster.clone(), members.clone(), stop.clone());
+    tokio::spawn(async move { announcing.announce(&helpers, &told, &token).await });
     let (subscriber, token) = (cluster.clone(), stop.clone());
     tokio::spawn(async move { subscriber.keep_subscription(members, token).await });
 }

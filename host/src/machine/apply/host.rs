@@ -50,7 +50,8 @@ impl Host<'_> {
                 self.acknowledge(node, digest, refusal)
             }
             HostCommand::Lifecycle(lifecycle) => return self.lifecycle(lifecycle),
-            HostCommand::Set { key, value } => self.set(key, value),
+            HostCommand::Set { key, value } => self.set_all(vec![(key, value)]),
+            HostCommand::SetAll(settings) => self.set_all(settings),
             HostCommand::Recover { cluster, generation, frontend, note } => {
                 self.recover(cluster, generation, frontend, note)
             }

@@ -1,4 +1,6 @@
-//! The command that sets a replicated setting.
+//! The commands that set replicated settings.
+
+use std::collections::BTreeSet;
 
 use super::host::{Halt, Host, refuse, refuse_with};
 use crate::machine::keys;
@@ -15,33 +17,47 @@ const NAME_BYTES_MAX: usize = 64;
 const VALUE_BYTES_MAX: usize = 4 << 10;
 
 impl Host<'_> {
-    pub fn set(&mut self, name: String, value: String) -> Result<u64, Halt> {
-        let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(letters) {
-            // MySQL: ER_UNKNOWN_SYSTEM_VARIABLE.
-            return Err(refuse_with(1193, format!("unknown setting '{name}'")));
+    /// Sets all of them, or none. A name that comes twice has the value that comes last.
+    pub fn set_all(&mut self, settings: Vec<(String, String)>) -> Result<u64, Halt> {
+        let mut added = BTreeSet::new();
+        for (name, value) in &settings {
+            check(name, value)?;
+            if !self.registry.settings.contains_key(name) {
+                added.insert(name);
+            }
         }
-        let is_flag = value == "true" || value == "false";
-        let wrong = match name.as_str() {
-            ALLOW_COLOCATED | signature::REQUIRE => !is_flag,
-            signature::TRUSTED_KEYS => !signature::are_keys(&value),
-            _ => false,
-        };
-        if wrong || value.len() > VALUE_BYTES_MAX {
-            // MySQL: ER_WRONG_VALUE_FOR_VAR.
-            return Err(refuse_with(1231, format!("setting '{name}' cannot have this value")));
+        if !added.is_empty() && self.registry.settings.len() + added.len() > SETTINGS_MAX {
+            let message = format!("the cluster has {SETTINGS_MAX} settings, the most it can");
+            return Err(refuse(message));
         }
-        let present = self.registry.settings.get(&name);
-        if present == Some(&value) {
-            return Ok(0);
+        let mut changed = 0;
+        for (name, value) in settings {
+            if self.registry.settings.get(&name) != Some(&value) {
+                self.put(keys::setting(&name), rows::pack(|out| out.text(&value)));
+                self.registry.settings.insert(name, value);
+                changed += 1;
+            }
         }
-        if present.is_none() && self.registry.settings.len() >= SETTINGS_MAX {
-            return Err(refuse(format!(
-                "the cluster has {SETTINGS_MAX} settings, the most it can"
-            )));
-        }
-        self.put(keys::setting(&name), rows::pack(|out| out.text(&value)));
-        self.registry.settings.insert(name, value);
-        Ok(1)
+        Ok(changed)
     }
+}
+
+/// Whether a setting can have this name and value.
+fn check(name: &str, value: &str) -> Result<(), Halt> {
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(letters) {
+        // MySQL: ER_UNKNOWN_SYSTEM_VARIABLE.
+        return Err(refuse_with(1193, format!("unknown setting '{name}'")));
+    }
+    let is_flag = value == "true" || value == "false";
+    let wrong = match name {
+        ALLOW_COLOCATED | signature::REQUIRE => !is_flag,
+        signature::TRUSTED_KEYS => !signature::are_keys(value),
+        _ => false,
+    };
+    if wrong || value.len() > VALUE_BYTES_MAX {
+        // MySQL: ER_WRONG_VALUE_FOR_VAR.
+        return Err(refuse_with(1231, format!("setting '{name}' cannot have this value")));
+    }
+    Ok(())
 }

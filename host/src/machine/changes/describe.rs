@@ -98,6 +98,11 @@ pub fn tell(command: &HostCommand, lsn: Lsn, registry: &Registry) -> Told {
             ("change_epoch", json!({ "from": from.0, "to": to.0 }))
         }
         HostCommand::Set { key, value } => ("set", json!({ "name": key, "value": value })),
+        HostCommand::SetAll(settings) => {
+            let settings =
+                settings.iter().map(|(key, value)| json!({ "name": key, "value": value }));
+            ("set_all", json!({ "settings": settings.collect::<Vec<_>>() }))
+        }
         HostCommand::Recover { cluster, generation, frontend, note } => (
             "recover",
             json!({

@@ -120,6 +120,28 @@ fn settings_are_checked() {
     assert_eq!(registry.node.machine.view().setting("a"), Some("1"));
 }
 
+#[test]
+fn several_settings_are_set_at_once_or_none_of_them() {
+    let mut registry = Registry::founded();
+    let all = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        HostCommand::SetAll(pairs.collect())
+    };
+    let many: Vec<_> = (0..257).map(|number| (format!("m{number}"), "1".to_owned())).collect();
+    let [second, too_many, good, same] = registry.run([
+        all(&[("a", "1"), ("Bad name", "1")]),
+        HostCommand::SetAll(many),
+        all(&[("b", "1"), ("c", "2"), ("c", "3")]),
+        all(&[("b", "1"), ("c", "3")]),
+    ]);
+    assert_eq!(refusal(&second), "unknown setting 'Bad name'");
+    assert!(refusal(&too_many).contains("256 settings"));
+    assert_eq!((affected(&good), affected(&same)), (3, 0));
+    let view = registry.node.machine.view();
+    let set = ["a", "m0", "b", "c"].map(|name| view.setting(name).map(str::to_owned));
+    assert_eq!(set, [None, None, Some("1".to_owned()), Some("3".to_owned())]);
+}
+
 fn recover(cluster: u64, generation: u64, host: &str) -> HostCommand {
     HostCommand::Recover {
         cluster: ClusterId(cluster),

@@ -3,6 +3,8 @@
 //! A value that is set so is a replicated setting with the name of its key: it survives restarts
 //! and reaches frontends that were down or join later.
 
+use std::collections::BTreeSet;
+
 use quorate_sql::{Property, ShowFilter};
 use quorate_wire::{Column, Failure, Reply, Rows, Value};
 
@@ -11,7 +13,7 @@ use crate::config::{Config, KEYS, Reach, SetError};
 use crate::machine::MachineView;
 use crate::server::tuning;
 use crate::session::{Answer, StatementContext};
-use crate::types::{HostCommand, Lsn};
+use crate::types::HostCommand;
 
 /// Most keys in one statement.
 const KEYS_MAX: usize = 64;
@@ -31,7 +33,7 @@ impl Services {
         Ok(Answer { reply, lsn: view.lsn().0 })
     }
 
-    /// Sets keys on all frontends, one after the other; all are checked before the first is set.
+    /// Sets keys on all frontends, by one entry of the log: all of them or none.
     pub(super) async fn set_config(
         &self,
         context: &StatementContext,
@@ -46,11 +48,15 @@ impl Services {
             Ok((key.name.to_owned(), property.value))
         };
         let checked = properties.into_iter().map(check).collect::<Result<Vec<_>, Failure>>()?;
-        let mut lsn = Lsn(0);
-        for (key, value) in checked {
-            let command = HostCommand::Set { key, value };
-            lsn = self.cluster.run(&context.user, command, context.deadline).await?;
+        let mut names = BTreeSet::new();
+        if let Some((twice, _)) = checked.iter().find(|(key, _)| !names.insert(key)) {
+            return Err(failed(format!("'{twice}' is there twice")));
         }
+        let command = match <[_; 1]>::try_from(checked) {
+            Ok([(key, value)]) => HostCommand::Set { key, value },
+            Err(several) => HostCommand::SetAll(several),
+        };
+        let lsn = self.cluster.run(&context.user, command, context.deadline).await?;
         tuning::overlay(self.cluster.config(), &self.cluster.machine().view());
         Ok(Answer { reply: Reply::done(), lsn: lsn.0 })
     }

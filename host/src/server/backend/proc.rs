@@ -5,10 +5,11 @@
 //! | `/` | what there is below |
 //! | `/frontends` | as `SHOW FRONTENDS` |
 //! | `/backends`, `/compute_nodes`, `/brokers` | nothing, with StarRocks' columns: there are none |
-//! | `/dbs`, `/dbs/<db>`, `/dbs/<db>/<table>` and its partitions | what the module says of them |
+//! | `/dbs`, `/dbs/<db>`, `/dbs/<db>/<table>` and what is below | what the module says of them |
 //!
 //! Databases are there when the active module describes information_schema. It knows no ids of
-//! databases, so `DbId` is NULL; a table may be named by its id.
+//! databases, so `DbId` is NULL; a table may be named by its id. Nor does it know indexes apart from
+//! their table, so a table has one, with StarRocks' id of none, -1.
 
 mod schema;
 
@@ -91,6 +92,8 @@ enum Place<'a> {
         table: &'a str,
         temporary: bool,
     },
+    Indexes(&'a str, &'a str),
+    IndexSchema(&'a str, &'a str),
 }
 
 impl Services {
@@ -113,19 +116,26 @@ impl Services {
             Place::Root => return Ok(self.here(root(schema.is_some()))),
             Place::Databases => (None, None),
             Place::Database(database) => (Some(database.to_owned()), None),
-            Place::Table(database, table) | Place::Partitions { database, table, .. } => {
+            Place::Table(database, table)
+            | Place::Partitions { database, table, .. }
+            | Place::Indexes(database, table)
+            | Place::IndexSchema(database, table) => {
                 (Some(database.to_owned()), Some(table.to_owned()))
             }
             Place::Frontends | Place::Empty(_) => return Err(unknown()),
         };
         let schema = schema.ok_or_else(unknown)?;
         let lsn = schema.lsn();
+        let lists_indexes = matches!(place, Place::Indexes(..));
         let found = blocking(move || match (database, table) {
             (None, _) => schema.databases().map(|found| Some(Found::List(found))),
             (Some(database), None) => Ok(schema.tables(&database)?.map(Found::List)),
-            (Some(database), Some(table)) => {
-                Ok(schema.table(&database, &table)?.map(|name| Found::Table(database, name)))
-            }
+            (Some(database), Some(table)) => match schema.table(&database, &table)? {
+                Some(name) if lists_indexes => {
+                    schema.indexes(&database, &name).map(|found| Some(Found::List(found)))
+                }
+                found => Ok(found.map(|name| Found::Table(database, name))),
+            },
         });
         match (found.await?.ok_or_else(unknown)?, place) {
             (Found::List(rows), _) => Ok(Answer { lsn, ..self.here(rows) }),
@@ -134,6 +144,10 @@ impl Services {
                 let name = format!("{}.{}", quote_ident(&database), quote_ident(&table));
                 let show = Request::Text(format!("SHOW {kind} FROM {name}"));
                 self.run_module(context, show).await
+            }
+            (Found::Table(database, table), Place::IndexSchema(..)) => {
+                let name = format!("{}.{}", quote_ident(&database), quote_ident(&table));
+                self.run_module(context, Request::Text(format!("DESC {name}"))).await
             }
             (Found::Table(..), _) => Ok(Answer { lsn, ..self.here(table_nodes()) }),
         }
@@ -172,6 +186,12 @@ fn find(path: &str) -> Result<Place<'_>, Failure> {
             let temporary = kind == "temp_partitions";
             file(Place::Partitions { database, table, temporary }, 4)
         }
+        ["dbs", database, table, "index_schema"] => Ok(Place::Indexes(database, table)),
+        ["dbs", database, table, "index_schema", id, ..] => match id.parse::<i64>() {
+            Ok(schema::NO_INDEX) => file(Place::IndexSchema(database, table), 5),
+            Ok(id) => Err(failed(format!("Index {id} does not exist"))),
+            Err(_) => Err(failed(format!("Invalid index id format: {id}"))),
+        },
         [name, ..] => match EMPTY.iter().find(|(known, _)| *known == name) {
             Some((_, columns)) => file(Place::Empty(columns), 1),
             None => Err(cannot_find(path)),
@@ -190,7 +210,8 @@ fn root(has_databases: bool) -> Rows {
 }
 
 fn table_nodes() -> Rows {
-    rows(&["Nodes"], vec![vec!["partitions".into()], vec!["temp_partitions".into()]])
+    let nodes = ["partitions", "temp_partitions", "index_schema"];
+    rows(&["Nodes"], nodes.map(|node| vec![node.into()]).to_vec())
 }
 
 fn rows(columns: &[&str], rows: Vec<Vec<Value>>) -> Rows {
@@ -221,7 +242,10 @@ mod tests {
             ("/nothing/more", "Cannot find path: /nothing/more"),
             ("/frontends/1", "/frontends is not a directory"),
             ("/backends/1/2", "/backends is not a directory"),
-            ("/dbs/d/t/index_schema", "Cannot find path: /dbs/d/t/index_schema"),
+            ("/dbs/d/t/more", "Cannot find path: /dbs/d/t/more"),
+            ("/dbs/d/t/index_schema/7", "Index 7 does not exist"),
+            ("/dbs/d/t/index_schema/t", "Invalid index id format: t"),
+            ("/dbs/d/t/index_schema/-1/k", "/dbs/d/t/index_schema/-1 is not a directory"),
             ("/dbs/d/t/partitions/1", "/dbs/d/t/partitions is not a directory"),
         ] {
             let failure = find(path).unwrap_err();

@@ -13,8 +13,9 @@ use super::{DirectoryError, lock};
 
 /// What a copy does not need: locks, messages of RocksDB, room for emergencies, what was never
 /// finished, and compiled modules, which are better compiled again.
-const NOT_COPIED: [&str; 6] = ["lock", "LOCK", "LOG", "ballast", "modules", "restoring"];
-const NOT_COPIED_PREFIXES: [&str; 3] = ["LOG.old.", "incoming-", "tmp-"];
+const NOT_COPIED: [&str; 7] =
+    ["lock", "LOCK", "LOG", "ballast", "modules", "restoring", "rebuilding"];
+const NOT_COPIED_PREFIXES: [&str; 4] = ["LOG.old.", "incoming-", "tmp-", super::aside::PREFIX];
 /// Files that never change.
 const SHARED: &str = ".sst";
 

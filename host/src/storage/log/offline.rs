@@ -51,6 +51,22 @@ impl Log {
         Ok(())
     }
 
+    /// The id of the entry at an index, if it is there and was not purged before.
+    ///
+    /// # Errors
+    /// When its record is damaged or missing, or the device fails.
+    pub fn id_at(&self, index: u64) -> Result<Option<LogId>, LogError> {
+        let Positions { purged, last, .. } = self.positions();
+        if let Some(end) = [purged, last].into_iter().flatten().find(|id| id.index == index) {
+            return Ok(Some(end));
+        }
+        let (first, end) = (purged.map_or(0, |id| id.index + 1), last.map_or(0, |id| id.index));
+        if !(first..end).contains(&index) {
+            return Ok(None);
+        }
+        Ok(self.read(index..index + 1, READ_BYTES_MAX)?.first().map(|entry| entry.log_id))
+    }
+
     /// Adds entries after the last one, all of them or none over a crash.
     ///
     /// # Errors
@@ -71,7 +87,7 @@ impl Log {
         })
     }
 
-    /// Makes an empty log begin after `upto`.
+    /// Makes a log begin after `upto`, which may be after all of its entries.
     ///
     /// # Errors
     /// When the log stops.

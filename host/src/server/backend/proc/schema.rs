@@ -29,6 +29,17 @@ const TABLES: &[&str] = &[
     "PartitionType",
     "StoragePath",
 ];
+const INDEXES: &[&str] = &[
+    "IndexId",
+    "IndexName",
+    "SchemaVersion",
+    "SchemaHash",
+    "ShortKeyColumnCount",
+    "StorageType",
+    "Keys",
+];
+/// StarRocks' id of an index where there is none apart from the table.
+pub(super) const NO_INDEX: i64 = -1;
 /// StarRocks' quotas of a database for which none is set; there are no others here.
 const QUOTA: &str = "8388608.000 TB";
 const REPLICA_QUOTA: i64 = i64::MAX;
@@ -152,6 +163,29 @@ impl Schema {
         let named = configs.iter().find(|config| config.text("TABLE_NAME") == table);
         let found = named.or_else(|| configs.iter().find(|one| one.text("TABLE_ID") == table));
         Ok(found.map(|config| config.text("TABLE_NAME")))
+    }
+
+    /// `/dbs/<database>/<table>/index_schema`: the table itself, and its key. What an index has
+    /// beyond that is of how it is stored, and nothing is stored here.
+    pub fn indexes(&self, database: &str, table: &str) -> Result<Rows, Failure> {
+        let of_table = |found: &Named| found.text("TABLE_NAME") == table;
+        let within = Some(("TABLE_SCHEMA", database));
+        let config = self.read("tables_config", within)?.into_iter().find(of_table);
+        let model = config.map(|config| config.text("TABLE_MODEL")).unwrap_or_default();
+        // StarRocks spells two of them out here and not there.
+        let model = match model.as_str() {
+            "PRI_KEYS" => "PRIMARY_KEYS",
+            "UNQ_KEYS" => "UNIQUE_KEYS",
+            other => other,
+        };
+        let mut keys: Vec<_> = self.read("columns", within)?;
+        keys.retain(|column| of_table(column) && !column.text("COLUMN_KEY").is_empty());
+        keys.sort_by_key(|column| column.number("ORDINAL_POSITION"));
+        let keys: Vec<_> = keys.iter().map(|column| column.text("COLUMN_NAME")).collect();
+        let mut row = vec![Value::from(NO_INDEX.to_string()), table.into()];
+        row.resize(INDEXES.len() - 1, "".into());
+        row.push(format!("{model}({})", keys.join(", ")).into());
+        Ok(rows(INDEXES, vec![row]))
     }
 
     fn has(&self, database: &str) -> Result<bool, Failure> {
