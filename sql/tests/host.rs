@@ -112,6 +112,8 @@ fn texts_that_begin_like_the_hosts_must_go_on_like_them() {
         "SHOW PROC",
         "INSTALL MODULE 'x'",
         "CHECK MODULE",
+        "CHECK MODULE 'a@1' LIMIT",
+        "CHECK MODULE 'a@1' LIMIT x",
         "SHOW MODULE HISTORY x",
         "BEGIN; COMMIT",
         "/*!40101 SET a = 1",
@@ -370,7 +372,9 @@ fn life_of_modules() {
     );
     assert_eq!(module("SHOW MODULES"), ModuleStatement::Show);
     assert_eq!(module("SHOW MODULE HISTORY"), ModuleStatement::History);
-    assert_eq!(module("CHECK MODULE 'catalog@2.0.0'"), ModuleStatement::Check(version.clone()));
+    let check = |limit| ModuleStatement::Check { module: version.clone(), limit };
+    assert_eq!(module("CHECK MODULE 'catalog@2.0.0'"), check(None));
+    assert_eq!(module("check module 'catalog@2.0.0' limit 500"), check(Some(500)));
     assert_eq!(
         module("ACTIVATE MODULE 'catalog@2.0.0' FORCE"),
         ModuleStatement::Activate { module: version, force: true }

@@ -1,5 +1,6 @@
 //! `quorate module`: the life of modules, from an empty folder to their activation.
 
+mod check;
 mod inspect;
 mod new;
 mod pack;
@@ -54,11 +55,8 @@ enum Verb {
     Rollback,
     /// List the activations so far
     History,
-    /// Let a module look for contradictions in the present state
-    Check {
-        /// The module, as name@version
-        module: String,
-    },
+    /// Try an installed module on a copy of the state: migrate it and replay the recent log with it
+    Check(check::Arguments),
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
@@ -69,7 +67,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
         Verb::Install { file } => return install(&arguments.endpoints, file).await,
         Verb::List => "SHOW MODULES".to_owned(),
         Verb::History => "SHOW MODULE HISTORY".to_owned(),
-        Verb::Check { module } => format!("CHECK MODULE {}", quorate_sql::quote_string(module)),
+        Verb::Check(verb) => return check::run(&arguments.endpoints, verb).await,
         Verb::Activate { module, force } => {
             let force = if *force { " FORCE" } else { "" };
             let statement = format!("ACTIVATE MODULE {}{force}", quorate_sql::quote_string(module));

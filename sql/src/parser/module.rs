@@ -13,7 +13,11 @@ impl Parser<'_> {
                 self.expect("FROM")?;
                 Ok(ModuleStatement::Install { file: self.string("a file")? })
             }
-            "CHECK" => Ok(ModuleStatement::Check(self.module_version()?)),
+            "CHECK" => {
+                let module = self.module_version()?;
+                let limit = self.accept("LIMIT").then(|| self.integer("a number")).transpose()?;
+                Ok(ModuleStatement::Check { module, limit })
+            }
             "ACTIVATE" => Ok(ModuleStatement::Activate {
                 module: self.module_version()?,
                 force: self.accept("FORCE"),

@@ -63,7 +63,7 @@ impl Host<'_> {
         Err(refuse(message))
     }
 
-    fn switch(&mut self, target: &Installed, stored: Option<u32>) -> Result<u64, Halt> {
+    pub fn switch(&mut self, target: &Installed, stored: Option<u32>) -> Result<u64, Halt> {
         let description = &target.description;
         self.check_under_way(target)?;
         let module = self.modules.load(&target.manifest, |key| self.overlay.get(key));

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use super::{DirectoryError, lock};
 
 /// What a copy does not need: locks, messages of RocksDB, room for emergencies, what was never
-/// finished, and compiled modules, which are better compiled again.
-const NOT_COPIED: [&str; 6] = ["lock", "LOCK", "LOG", "ballast", "modules", "restoring"];
+/// finished, copies for shadow runs, and compiled modules, which are better compiled again.
+const NOT_COPIED: [&str; 7] = ["lock", "LOCK", "LOG", "ballast", "modules", "restoring", "shadow"];
 const NOT_COPIED_PREFIXES: [&str; 3] = ["LOG.old.", "incoming-", "tmp-"];
 /// Files that never change.
 const SHARED: &str = ".sst";
