@@ -22,6 +22,7 @@
 //! active at that point of the entry; an activation counts from the next command on.
 
 mod apply;
+mod breaking;
 mod changes;
 mod compare;
 mod gate;
@@ -60,9 +61,11 @@ use requests::Requests;
 
 pub use apply::{
     ALLOW_COLOCATED, Applier, CHECK_PAGES_MAX, CHUNK_BYTES_MAX, Explained, ExplainedCommand,
-    FILE_BYTES_MAX, FOLLOWERS_MAX, FRONTENDS_MAX, INSTALLED_MAX, MIGRATION_BYTES_MAX,
-    MIGRATION_STEPS_MAX, RETIRED_MAX, SETTINGS_MAX, UPLOADS_MAX, is_address, may_be_repeated,
+    FILE_BYTES_MAX, FOLLOWERS_MAX, FRONTENDS_MAX, GoesOn, INSTALLED_MAX, MIGRATION_BYTES_MAX,
+    MIGRATION_STEPS_MAX, Migrated, RETIRED_MAX, SETTINGS_MAX, Shadow, ShadowEnd, Tried,
+    UPLOADS_MAX, Watch, Written, is_address, may_be_repeated,
 };
+pub use breaking::{Noticed, noticed};
 pub use changes::{
     BEFORE_BYTES_MAX, BEFORE_READS_MAX, Before, CHANGE_FEED, Change, ChangeCursor, ChangesError,
     EntryChanges, OFF, What,
@@ -249,6 +252,14 @@ impl Machine {
         let row = Quarantine { reason: reason.to_owned(), agreed }.pack();
         self.shared.state.commit(BTreeMap::from([(keys::QUARANTINE, Some(row))]))?;
         self.shared.state.flush()
+    }
+
+    /// Writes the state as of now into a new directory, as [`StateStore::checkpoint`] does. Blocks.
+    ///
+    /// # Errors
+    /// When the directory exists, or storage failed.
+    pub fn checkpoint(&self, dir: &std::path::Path) -> Result<(), StateError> {
+        self.shared.state.checkpoint(dir)
     }
 
     /// Makes an installed module ready to run, so that an activation need not wait for it. Blocks

@@ -4,6 +4,7 @@
 //!   log, so damage is found before anything relies on it.
 //! - [`verify`] and [`explain`]: the log applied again on a copy, and compared with what came of it
 //!   the first time; and what one entry did.
+//! - [`shadow`]: another module on copies of a running frontend's state, with what its log holds.
 //! - [`archive`]: a backup in one file, made while the frontend runs.
 //! - [`restore`]: a new data directory from such a file, at any LSN that it holds.
 //! - [`rebuild`]: a state that was put aside gives way to one that is made anew; vote, log and
@@ -24,6 +25,7 @@ mod generation;
 mod rebuild;
 mod recovery;
 mod restore;
+pub mod shadow;
 mod stage;
 mod survey;
 mod verify;

@@ -112,6 +112,8 @@ fn texts_that_begin_like_the_hosts_must_go_on_like_them() {
         "SHOW PROC",
         "INSTALL MODULE 'x'",
         "CHECK MODULE",
+        "CHECK MODULE 'a@1' LIMIT",
+        "CHECK MODULE 'a@1' LIMIT x",
         "SHOW MODULE HISTORY x",
         "BEGIN; COMMIT",
         "/*!40101 SET a = 1",
@@ -375,10 +377,12 @@ fn life_of_modules() {
     assert_eq!(module("SHOW MODULES"), ModuleStatement::List);
     assert_eq!(module("SHOW MODULE HISTORY"), ModuleStatement::History);
     assert_eq!(module("SHOW MODULE 'catalog@2.0.0'"), ModuleStatement::Show(version.clone()));
-    assert_eq!(module("CHECK MODULE 'catalog@2.0.0'"), ModuleStatement::Check(version.clone()));
     assert_eq!(module("RETIRE MODULE 'catalog@2.0.0'"), ModuleStatement::Retire(version.clone()));
     assert_eq!(module("CANCEL MODULE ACTIVATION"), ModuleStatement::Cancel);
     assert_eq!(module("ROLLBACK MODULE;"), ModuleStatement::Rollback(ModuleGate::All));
+    let check = |limit| ModuleStatement::Check { module: version.clone(), limit };
+    assert_eq!(module("CHECK MODULE 'catalog@2.0.0'"), check(None));
+    assert_eq!(module("check module 'catalog@2.0.0' limit 500"), check(Some(500)));
     assert_eq!(
         module("explain rollback module force"),
         ModuleStatement::ExplainRollback(ModuleGate::Force)

@@ -24,6 +24,7 @@ mod observers;
 mod prove;
 mod recover;
 mod refusals;
+mod shadow;
 mod sim;
 mod start;
 mod subscribe;

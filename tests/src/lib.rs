@@ -33,4 +33,6 @@ pub mod modules {
     pub const KV_2: &str = env!("MODULE_KV_2_0_0");
     /// Misbehaves on request.
     pub const FAULTY: &str = env!("MODULE_FAULTY_1_0_0");
+    /// It in another schema.
+    pub const FAULTY_2: &str = env!("MODULE_FAULTY_2_0_0");
 }

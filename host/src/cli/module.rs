@@ -1,6 +1,7 @@
 //! `quorate module`: the life of modules, from an empty folder to their activation.
 
 mod activate;
+mod check;
 mod inspect;
 mod new;
 mod pack;
@@ -64,11 +65,8 @@ enum Verb {
     },
     /// List the activations so far
     History,
-    /// Let a module look for contradictions in the present state
-    Check {
-        /// The module, as name@version
-        module: String,
-    },
+    /// Try an installed module on a copy of the state: migrate it and replay the recent log with it
+    Check(check::Arguments),
 }
 
 pub async fn run(arguments: Arguments) -> Result<(), Exit> {
@@ -81,6 +79,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
         Verb::Install { file, signature } => {
             return install(endpoints, file, signature.as_deref()).await;
         }
+        Verb::Check(arguments) => return check::run(endpoints, arguments).await,
         Verb::Activate(arguments) => return activate::activate(endpoints, arguments).await,
         Verb::Rollback(arguments) => return activate::rollback(endpoints, arguments).await,
         Verb::Cancel => return change(endpoints, "CANCEL MODULE ACTIVATION", "cancelled").await,
@@ -91,7 +90,6 @@ pub async fn run(arguments: Arguments) -> Result<(), Exit> {
         Verb::List => "SHOW MODULES".to_owned(),
         Verb::Show { module } => format!("SHOW MODULE {}", quoted(module)),
         Verb::History => "SHOW MODULE HISTORY".to_owned(),
-        Verb::Check { module } => format!("CHECK MODULE {}", quoted(module)),
     };
     let mut client = endpoints.connect().await?;
     table::print_rows(&rows(&mut client, &statement, TIMEOUT).await?)?;

@@ -15,12 +15,15 @@ mod host;
 mod migration;
 mod modules;
 mod settings;
+mod shadow;
 mod steps;
+mod watch;
 
 use std::sync::Arc;
 
 use explain::Explaining;
 use steps::Step;
+use watch::Watching;
 
 use super::position::Position;
 use super::registry::{Registry, Wait};
@@ -36,6 +39,8 @@ pub use frontends::{FRONTENDS_MAX, is_address};
 pub use migration::{CHECK_PAGES_MAX, MIGRATION_BYTES_MAX, MIGRATION_STEPS_MAX};
 pub use modules::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, INSTALLED_MAX, RETIRED_MAX, UPLOADS_MAX};
 pub use settings::{ALLOW_COLOCATED, SETTINGS_MAX};
+pub use shadow::{GoesOn, Migrated, Shadow, ShadowEnd, Tried, Written};
+pub use watch::Watch;
 
 /// The write side of the machine. Owned by one thread, on which it blocks.
 pub struct Applier {
@@ -60,6 +65,8 @@ struct Run<'a> {
     explaining: Option<Explaining>,
     /// What of the life of modules is in it.
     steps: Vec<Step>,
+    /// Who measures what modules take, if anybody does.
+    watching: Option<Watching<'a>>,
 }
 
 impl Applier {
@@ -81,14 +88,28 @@ impl Applier {
         entries: &[Entry],
         durable: &dyn Fn(&LogId) -> Result<(), Fault>,
     ) -> Result<Vec<BatchReply>, Fault> {
-        Ok(self.run(entries, durable, None)?.0)
+        Ok(self.run(entries, durable, None, None)?.0)
     }
 
-    fn run(
+    /// As [`apply`](Self::apply), of a log that needs no waiting for. `watch` is told of each
+    /// command that a module runs.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn apply_watched(
         &mut self,
+        entries: &[Entry],
+        watch: &mut dyn Watch,
+    ) -> Result<Vec<BatchReply>, Fault> {
+        Ok(self.run(entries, &|_| Ok(()), None, Some(Watching::new(watch)))?.0)
+    }
+
+    fn run<'a>(
+        &'a mut self,
         entries: &[Entry],
         durable: &dyn Fn(&LogId) -> Result<(), Fault>,
         explaining: Option<Explaining>,
+        watching: Option<Watching<'a>>,
     ) -> Result<(Vec<BatchReply>, Option<Explaining>), Fault> {
         if let Some(reason) = self.machine.quarantine() {
             return Err(Fault(reason));
@@ -108,6 +129,7 @@ impl Applier {
             recorded: published.recorded,
             explaining,
             steps: Vec::new(),
+            watching,
         };
         let mut replies = Vec::with_capacity(entries.len());
         for entry in entries {

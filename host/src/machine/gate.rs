@@ -1,8 +1,9 @@
 //! Whether a module may become the active one, judged by the host's tables alone: the same when
 //! an activation is ordered, when it takes effect, and when somebody only asks.
 
-use quorate_wire::{Description, Failure, Relation};
+use quorate_wire::{Description, Failure};
 
+use super::breaking::noticed;
 use super::registry::{Installed, Registry};
 use crate::types::{BreakToken, Consent, Gate, ModuleDigest, NodeId, Order};
 
@@ -19,7 +20,7 @@ impl Registry {
         self.check_expected(order)?;
         self.check_signed(target)?;
         self.check_acknowledged(target, order.gate)?;
-        self.check_schema(target)?;
+        self.check_rows(target)?;
         self.check_consent(target, order)?;
         Ok(target)
     }
@@ -50,8 +51,16 @@ impl Registry {
     /// What clients of the active module will miss when another takes its place; nothing when they
     /// will not notice.
     pub fn breaks(&self, target: &Installed) -> Vec<String> {
-        let active = self.active.as_ref();
-        active.map_or_else(Vec::new, |old| breaks(old.module.description(), &target.description))
+        let Some(active) = &self.active else { return Vec::new() };
+        let found = noticed(active.module.description(), &target.description, None);
+        let mut breaks: Vec<String> =
+            found.into_iter().filter(|one| one.breaks).map(|one| one.text).collect();
+        if breaks.len() > BREAKS_MAX {
+            let more = breaks.len() - BREAKS_MAX;
+            breaks.truncate(BREAKS_MAX);
+            breaks.push(format!("and {more} more"));
+        }
+        breaks
     }
 
     /// The token of the step from the active module to another.
@@ -101,8 +110,11 @@ impl Registry {
         )))
     }
 
-    /// Whether the module can take over the rows that are there.
-    fn check_schema(&self, target: &Installed) -> Result<(), Failure> {
+    /// Whether a module can take over the rows that are there.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_rows(&self, target: &Installed) -> Result<(), Failure> {
         let description = &target.description;
         self.check_under_way(description)?;
         match self.schemas.get(&description.name) {
@@ -163,98 +175,6 @@ impl Registry {
     }
 }
 
-/// What a client that works with `old` misses of `new`, as both describe themselves.
-fn breaks(old: &Description, new: &Description) -> Vec<String> {
-    if old.name != new.name {
-        return vec![format!(
-            "it is another module, '{}' and not '{}', whose rows stay but are not seen",
-            new.name, old.name
-        )];
-    }
-    let mut breaks = Vec::new();
-    for statement in &old.statements {
-        if new.statements.iter().all(|kept| kept.syntax != statement.syntax) {
-            breaks.push(format!("there is no statement '{}' any more", statement.syntax));
-        }
-    }
-    for relation in &old.relations {
-        let same =
-            |other: &&Relation| (&other.schema, &other.name) == (&relation.schema, &relation.name);
-        let name = format!("{}.{}", relation.schema, relation.name);
-        let Some(kept) = new.relations.iter().find(same) else {
-            breaks.push(format!("there is no relation {name} any more"));
-            continue;
-        };
-        for column in &relation.columns {
-            match kept.columns.iter().find(|other| other.name == column.name) {
-                None => {
-                    breaks.push(format!("{name} has no column '{}' any more", column.name));
-                }
-                Some(kept) if kept.column_type != column.column_type => {
-                    breaks.push(format!("column '{}' of {name} has another type", column.name));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    if breaks.len() > BREAKS_MAX {
-        let more = breaks.len() - BREAKS_MAX;
-        breaks.truncate(BREAKS_MAX);
-        breaks.push(format!("and {more} more"));
-    }
-    breaks
-}
-
 pub(super) fn refused(message: String) -> Failure {
     Failure::new(1105, "HY000", message)
-}
-
-#[cfg(test)]
-mod tests {
-    use quorate_wire::{ColumnType, RelationColumn, StatementKind};
-
-    use super::*;
-
-    fn old() -> Description {
-        let columns = [("k", ColumnType::Bytes), ("v", ColumnType::Text)];
-        Description {
-            statements: vec![StatementKind::reads("GET k"), StatementKind::writes("PUT k v")],
-            relations: vec![Relation {
-                schema: "s".into(),
-                name: "r".into(),
-                columns: columns.map(|(name, kind)| RelationColumn::new(name, kind)).to_vec(),
-            }],
-            ..Description::new("m", "1.0.0", 1)
-        }
-    }
-
-    #[test]
-    fn what_is_added_or_moved_breaks_nothing() {
-        let mut new = Description { version: "2.0.0".into(), schema: 2, ..old() };
-        new.statements.reverse();
-        new.statements.push(StatementKind::reads("COUNT"));
-        new.relations[0].columns.reverse();
-        new.relations[0].columns.push(RelationColumn::new("w", ColumnType::Int));
-        assert_eq!(breaks(&old(), &new), Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_is_taken_away_or_changed_is_named() {
-        let mut new = old();
-        new.statements.remove(0);
-        new.relations[0].columns.remove(0);
-        new.relations[0].columns[0].column_type = ColumnType::Int;
-        assert_eq!(
-            breaks(&old(), &new),
-            [
-                "there is no statement 'GET k' any more",
-                "s.r has no column 'k' any more",
-                "column 'v' of s.r has another type",
-            ]
-        );
-        new.relations.clear();
-        assert_eq!(breaks(&old(), &new)[1..], ["there is no relation s.r any more"]);
-        new.name = "other".into();
-        assert_eq!(breaks(&old(), &new).len(), 1);
-    }
 }

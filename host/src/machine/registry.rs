@@ -320,7 +320,8 @@ impl Migration {
         })
     }
 
-    fn decode(row: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads what [`pack`](Self::pack) wrote.
+    pub fn decode(row: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (since, from, steps) = (Lsn::decode(row)?, row.unsigned32()?, row.unsigned()?);
         let cursor = row.optional_bytes()?.map(<[u8]>::to_vec);
         let stopped = row.optional_bytes()?.map(|text| String::from_utf8(text.to_vec()));

@@ -216,7 +216,7 @@ impl EntryRun {
     fn start(&self) -> Result<Live, Ending> {
         let name = Arc::clone(&self.module.name);
         let mut call = Call::new(name, self.prefix.clone(), &self.limits, true);
-        call.witness.clone_from(&self.witness);
+        call.witness = self.witness.clone().filter(Witness::sees_imports);
         self.module.compiled().map_err(Ending::Fault)?.apply.start(call, None).map_err(Ending::from)
     }
 

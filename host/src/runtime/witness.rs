@@ -86,27 +86,40 @@ pub struct Ran {
 
 /// Sees calls of a module. Clones write to the same list.
 #[derive(Debug, Clone, Default)]
-pub struct Witness(Arc<Mutex<Vec<Ran>>>);
+pub struct Witness {
+    runs: Arc<Mutex<Vec<Ran>>>,
+    /// Only calls, not what they import: that costs what a measurement must not.
+    blind: bool,
+}
 
 impl Witness {
+    /// One that sees how calls end and what fuel they use, and nothing of what they import.
+    pub fn of_calls() -> Self {
+        Self { blind: true, ..Self::default() }
+    }
+
+    pub(super) fn sees_imports(&self) -> bool {
+        !self.blind
+    }
+
     /// All calls so far, which are then forgotten.
     pub fn take(&self) -> Vec<Ran> {
-        std::mem::take(&mut self.0.lock())
+        std::mem::take(&mut self.runs.lock())
     }
 
     pub(super) fn begin(&self, export: &'static str, granted: u64) {
-        self.0.lock().push(Ran { export, granted, ..Ran::default() });
+        self.runs.lock().push(Ran { export, granted, ..Ran::default() });
     }
 
     pub(super) fn end(&self, left: u64, why: Option<String>) {
-        if let Some(ran) = self.0.lock().last_mut() {
+        if let Some(ran) = self.runs.lock().last_mut() {
             ran.used = ran.granted.saturating_sub(left);
             ran.ended = why;
         }
     }
 
     pub(super) fn asked(&self, name: &'static str, left: u64, asked: Data) {
-        let mut runs = self.0.lock();
+        let mut runs = self.runs.lock();
         let Some(ran) = runs.last_mut() else { return };
         if ran.imports.len() >= SHOWN_IMPORTS_MAX {
             ran.imports_omitted += 1;
@@ -117,7 +130,7 @@ impl Witness {
     }
 
     pub(super) fn given(&self, left: u64, given: Data) {
-        let mut runs = self.0.lock();
+        let mut runs = self.runs.lock();
         let Some(ran) = runs.last_mut().filter(|ran| ran.imports_omitted == 0) else { return };
         let used = ran.granted.saturating_sub(left);
         if let Some(import) = ran.imports.last_mut() {

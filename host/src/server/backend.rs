@@ -23,6 +23,7 @@ use quorate_wire::{Column, Failure};
 
 use crate::cluster::Cluster;
 use crate::query;
+use crate::rescue::shadow::Shadows;
 use crate::session::{Answer, Backend, Request, StatementContext};
 
 /// The services of one frontend, as sessions see them.
@@ -30,6 +31,8 @@ pub struct Services {
     cluster: Cluster,
     barrier: barrier::Barrier,
     evaluator: evaluator::Evaluator,
+    /// Modules on trial; none without a disk.
+    shadows: Option<Shadows>,
 }
 
 impl Services {
@@ -37,18 +40,18 @@ impl Services {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn new(cluster: Cluster) -> std::io::Result<Self> {
-        Ok(Self::with(cluster, evaluator::Evaluator::start()?))
+    pub fn new(cluster: Cluster, shadows: Shadows) -> std::io::Result<Self> {
+        Ok(Self::with(cluster, evaluator::Evaluator::start()?, Some(shadows)))
     }
 
     /// Evaluates where statements are awaited, without threads: for simulation.
     pub fn inline(cluster: Cluster) -> Self {
-        Self::with(cluster, evaluator::Evaluator::Inline)
+        Self::with(cluster, evaluator::Evaluator::Inline, None)
     }
 
-    fn with(cluster: Cluster, evaluator: evaluator::Evaluator) -> Self {
+    fn with(cluster: Cluster, evaluator: evaluator::Evaluator, shadows: Option<Shadows>) -> Self {
         let barrier = barrier::Barrier::new(cluster.clone());
-        Self { cluster, barrier, evaluator }
+        Self { cluster, barrier, evaluator, shadows }
     }
 }
 

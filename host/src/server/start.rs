@@ -21,6 +21,7 @@ use crate::config::{Config, ElectionProfile, Live};
 use crate::machine::{Machine, read_mark};
 use crate::raft::{self, Node, NodeOptions, Profile};
 use crate::rescue::archive::Backups;
+use crate::rescue::shadow::Shadows;
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
@@ -149,6 +150,13 @@ impl Frontend {
         let address = registered.address();
         let started_us = (surroundings.clock)().max(0).cast_unsigned();
         let name = registered.address();
+        let shadows = Shadows::new(
+            machine.clone(),
+            log.clone(),
+            Arc::clone(&snapshots),
+            &directory.shadow(),
+            &directory.modules(),
+        );
         let backups =
             Backups::new(snapshots, machine.clone(), log.clone(), name, VERSION.to_owned());
         let cluster = Cluster::new(identity, registered, machine, node, started_us, surroundings);
@@ -177,7 +185,7 @@ impl Frontend {
         background.spawn(keeper.run(tasks.clone()));
 
         let (leaving, draining) = (CancellationToken::new(), CancellationToken::new());
-        let services: Arc<dyn Backend> = Arc::new(Services::new(cluster.clone())?);
+        let services: Arc<dyn Backend> = Arc::new(Services::new(cluster.clone(), shadows)?);
         let settings = Settings {
             sessions_max: in_force.qe_max_connection,
             version: MYSQL_VERSION.to_owned(),

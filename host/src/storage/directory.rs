@@ -179,6 +179,11 @@ impl DataDirectory {
         self.path.join("modules")
     }
 
+    /// Where shadow runs have their copies of the state, while there are any.
+    pub fn shadow(&self) -> PathBuf {
+        self.path.join("shadow")
+    }
+
     /// Where snapshots are.
     pub fn snapshots(&self) -> PathBuf {
         self.path.join("snapshots")

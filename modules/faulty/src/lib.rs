@@ -15,6 +15,7 @@
 //! | `LOG n` | writes n lines to the trace |
 //! | `FAIL code message` | refuses with this MySQL code |
 //! | `TRAP`, `LOOP`, `ALLOCATE`, `RECURSE` | panics; never ends; takes memory, or stack, without end |
+//! | `TRAP schema` | panics in the version of this schema |
 //! | `OVERSIZE` | writes a value over the limit |
 //! | `FLOATS key`, `HASH key` | writes bits that processors, or hash seeds, may choose |
 //! | `REPLY n` | answers n bytes |

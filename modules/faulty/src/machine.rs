@@ -11,7 +11,7 @@ use crate::fault::Forced;
 use crate::script::{self, Step};
 
 const VERSION: &str = if cfg!(feature = "schema2") { "2.0.0" } else { "1.0.0" };
-const SCHEMA: u32 = if cfg!(feature = "schema2") { 2 } else { 1 };
+pub(crate) const SCHEMA: u32 = if cfg!(feature = "schema2") { 2 } else { 1 };
 const OTHER_SCHEMA: u32 = 3 - SCHEMA;
 /// What ends a value in schema 2.
 const MARK: u8 = b'+';

@@ -3,6 +3,7 @@
 use quorate_guest::{Column, ColumnType, Context, Failure, Reply, Value, WriteStore, codec, trace};
 
 use crate::fault;
+use crate::machine::SCHEMA;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub enum Step {
     Reply(u32),
     Fill(u32),
     Deep(u32),
+    TrapIn(u32),
 }
 
 codec!(enum Step {
@@ -46,6 +48,7 @@ codec!(enum Step {
     15 = Reply(bytes),
     16 = Fill(values),
     17 = Deep(levels),
+    18 = TrapIn(schema),
 });
 
 /// Reads a script.
@@ -71,6 +74,7 @@ fn step(text: &str) -> Result<Step, Failure> {
             code.parse::<u16>().ok().map(|code| Step::Fail(code.into(), message.into()))
         }
         ("TRAP", None, None) => Some(Step::Trap),
+        ("TRAP", Some(schema), None) => schema.parse().ok().map(Step::TrapIn),
         ("LOOP", None, None) => Some(Step::Loop),
         ("ALLOCATE", None, None) => Some(Step::Allocate),
         ("RECURSE", None, None) => Some(Step::Recurse),
@@ -127,6 +131,7 @@ fn run_step(
             return Err(Failure::new(code, "HY000", message.clone()));
         }
         Step::Trap => panic!("asked to trap"),
+        Step::TrapIn(schema) => assert_ne!(*schema, SCHEMA, "asked to trap in this schema"),
         Step::Loop => fault::run_forever(),
         Step::Allocate => fault::allocate_forever(),
         Step::Recurse => return Ok(Reply::affected(fault::recurse_forever(0))),

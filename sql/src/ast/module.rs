@@ -18,8 +18,13 @@ pub enum ModuleStatement {
     Show(ModuleVersion),
     /// `SHOW MODULE HISTORY`.
     History,
-    /// `CHECK MODULE 'name@version'`.
-    Check(ModuleVersion),
+    /// `CHECK MODULE 'name@version' [LIMIT n]`.
+    Check {
+        /// The installed module.
+        module: ModuleVersion,
+        /// How many of the newest entries of the log it is tried with.
+        limit: Option<u64>,
+    },
     /// `ACTIVATE MODULE 'name@version' [FORCE | QUORUM] [AT LSN n | AFTER n SECONDS]
     /// [BREAKING 'token']`.
     Activate(ActivateModule),

@@ -20,7 +20,11 @@ impl Parser<'_> {
                 let signature = signed.then(|| self.string("a signature file")).transpose()?;
                 ModuleStatement::Install { file, signature }
             }
-            "CHECK" => ModuleStatement::Check(self.module_version()?),
+            "CHECK" => {
+                let module = self.module_version()?;
+                let limit = self.accept("LIMIT").then(|| self.integer("a number")).transpose()?;
+                ModuleStatement::Check { module, limit }
+            }
             "ACTIVATE" => ModuleStatement::Activate(self.activate_module()?),
             "ROLLBACK" => ModuleStatement::Rollback(self.module_gate()),
             "CANCEL" => {

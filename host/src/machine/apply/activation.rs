@@ -131,7 +131,8 @@ impl Host<'_> {
         self.switch(&target)
     }
 
-    fn switch(&mut self, target: &Installed) -> Result<u64, Halt> {
+    /// Makes a module the active one that may be.
+    pub fn switch(&mut self, target: &Installed) -> Result<u64, Halt> {
         let description = &target.description;
         let module = self
             .modules

@@ -9,6 +9,7 @@ use super::Run;
 use super::explain::Explaining;
 use super::host::Host;
 use super::steps::Step;
+use super::watch::{self, Watching};
 use crate::machine::changes::{self, Recorder};
 use crate::machine::keys;
 use crate::machine::position::{Position, Trail, seed};
@@ -222,19 +223,23 @@ impl Run<'_> {
             return rejected(Rejection::ModuleChanged);
         }
         let witness = self.explaining.as_ref().map(Explaining::witness);
+        let witness = witness.or_else(|| self.watching.as_ref().map(Watching::witness));
+        let (overlay, watching) = (&mut self.overlay, &mut self.watching);
         let run = guest.get_or_insert_with(|| {
             let description = active.module.description();
             let space = keys::space(&description.name);
             EntryRun::new(&active.module, description.limits, space).seen_by(witness)
         });
-        let Some(recorder) = recorder else { return run.apply(&mut self.overlay, facts, payload) };
+        let Some(recorder) = recorder else {
+            return watch::apply(watching, run, overlay, facts, payload);
+        };
         // One more savepoint, so that what the command wrote can be told from what came before.
         let index = facts.index;
-        self.overlay.savepoint();
-        let (outcome, events) = run.apply(&mut self.overlay, facts, payload)?;
-        recorder.written(index, &self.overlay)?;
+        overlay.savepoint();
+        let (outcome, events) = watch::apply(watching, run, overlay, facts, payload)?;
+        recorder.written(index, overlay)?;
         recorder.emitted(index, &active.module.description().name, &events);
-        self.overlay.commit();
+        overlay.commit();
         Ok((outcome, events))
     }
 }

@@ -96,7 +96,7 @@ impl Applier {
     pub fn explain(&mut self, entry: &Entry) -> Result<Option<Explained>, Fault> {
         let before = self.machine.applied();
         let explaining = Some(Explaining::default());
-        let (_, explained) = self.run(slice::from_ref(entry), &|_| Ok(()), explaining)?;
+        let (_, explained) = self.run(slice::from_ref(entry), &|_| Ok(()), explaining, None)?;
         let after = self.machine.applied();
         let Some(explaining) = explained.filter(|_| after.log_id != before.log_id) else {
             return Ok(None);

@@ -5,19 +5,16 @@ mod plan;
 
 use bytes::Bytes;
 use quorate_sql::{ActivateModule, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion};
-use quorate_wire::{Body, Column, ColumnType, Failure, Reply, Rows, Severity, Value};
+use quorate_wire::{Body, Column, Failure, Reply, Rows};
 
 use super::{Services, blocking};
 use crate::cluster::modules::{MODULE_BYTES_MAX, UNUSABLE};
 use crate::machine::{MachineView, ModuleStatus, SIGNATURE_BYTES_MAX};
+use crate::rescue::shadow::{ENTRIES_DEFAULT, ENTRIES_MAX, ShadowError, ShadowOptions};
 use crate::session::{Answer, StatementContext};
 use crate::types::{
-    BreakToken, Consent, Gate, Lifecycle, Lsn, ModuleDigest, Order, Outcome, Rejection, ViewError,
-    When,
+    BreakToken, Consent, Gate, Lifecycle, Lsn, ModuleDigest, Order, Outcome, ViewError, When,
 };
-
-/// Most findings that CHECK MODULE lists.
-const FINDINGS_MAX: usize = 1000;
 
 impl Services {
     pub(super) async fn run_lifecycle(
@@ -56,9 +53,9 @@ impl Services {
         let rows = match question {
             ModuleStatement::Show(module) => listing::module(&view, &find(&view, &module)?),
             ModuleStatement::History => blocking(move || listing::history(&view)).await?,
-            ModuleStatement::Check(module) => {
+            ModuleStatement::Check { module, limit } => {
                 let digest = find(&view, &module)?.manifest.digest;
-                self.check(context, digest).await?
+                self.check(context, digest, limit).await?
             }
             ModuleStatement::ExplainActivate(wanted) => {
                 plan::explain(&view, &order(&view, &wanted)?)?
@@ -101,46 +98,43 @@ impl Services {
         Ok(Order { gate: required(gate), consent: Consent::Waived, ..Order::new(to, expected) })
     }
 
-    /// Runs the module's own check over the present state.
+    /// Tries a module on copies of the state, and tells what would become of it.
     async fn check(
         &self,
         context: StatementContext,
         digest: ModuleDigest,
+        limit: Option<u64>,
     ) -> Result<Rows, Failure> {
-        let machine = self.cluster.machine().clone();
-        blocking(move || {
-            let module = machine
-                .load_module(digest)
-                .map_err(|error| Failure::new(UNUSABLE, "HY000", error.to_string()))?;
-            let view = machine.view();
-            let (mut rows, mut cursor) = (Vec::new(), None);
-            while rows.len() < FINDINGS_MAX {
-                let call = view
-                    .read_call(context.deadline.into_std())
-                    .ok_or_else(|| Rejection::NoModule.failure())?;
-                let (findings, next) =
-                    module.check(call, cursor.as_deref()).map_err(|error| error.failure())?;
-                rows.extend(findings.into_iter().map(|finding| {
-                    let severity = match finding.severity {
-                        Severity::Notice => "NOTICE",
-                        Severity::Error => "ERROR",
-                    };
-                    vec![Value::from(severity), Value::Bytes(finding.key), finding.note.into()]
-                }));
-                cursor = next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-            rows.truncate(FINDINGS_MAX);
-            let columns = vec![
-                Column::text("Severity"),
-                Column::new("Key", ColumnType::Bytes),
-                Column::text("Finding"),
-            ];
-            Ok(Rows { columns, rows })
-        })
-        .await
+        let shadows = self.shadows.as_ref().ok_or_else(|| {
+            Failure::new(1235, "42000", "this frontend keeps no state to check modules on")
+        })?;
+        if self.cluster.node().proposer().is_full() {
+            let message = "there is too little room on the disk for copies of the state";
+            return Err(Failure::new(1021, "HY000", message));
+        }
+        let entries = limit.unwrap_or(ENTRIES_DEFAULT).min(ENTRIES_MAX);
+        let deadline = context.deadline.into_std();
+        let run = shadows.begin(ShadowOptions { module: digest, entries, deadline });
+        let done = match run {
+            // Dropped with this future, which ends it.
+            Ok(run) => run.report().await,
+            Err(error) => Err(error),
+        };
+        let report = done.map_err(|error| {
+            let code = match &error {
+                ShadowError::Stopped => 1317,
+                // MySQL: ER_QUERY_TIMEOUT.
+                ShadowError::Deadline => 3024,
+                ShadowError::Load(_) => UNUSABLE,
+                _ => 1105,
+            };
+            Failure::new(code, if code == 1317 { "70100" } else { "HY000" }, error.to_string())
+        })?;
+        let rows = report.remarks.into_iter().map(|remark| {
+            vec![remark.weight.name().into(), remark.subject.into(), remark.finding.into()]
+        });
+        let columns = ["Severity", "Subject", "Finding"].map(Column::text).to_vec();
+        Ok(Rows { columns, rows: rows.collect() })
     }
 }
 

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use super::{DirectoryError, lock};
 
 /// What a copy does not need: locks, messages of RocksDB, room for emergencies, what was never
-/// finished, and compiled modules, which are better compiled again.
-const NOT_COPIED: [&str; 7] =
-    ["lock", "LOCK", "LOG", "ballast", "modules", "restoring", "rebuilding"];
+/// finished, copies for shadow runs, and compiled modules, which are better compiled again.
+const NOT_COPIED: [&str; 8] =
+    ["lock", "LOCK", "LOG", "ballast", "modules", "restoring", "rebuilding", "shadow"];
 const NOT_COPIED_PREFIXES: [&str; 4] = ["LOG.old.", "incoming-", "tmp-", super::aside::PREFIX];
 /// Files that never change.
 const SHARED: &str = ".sst";
