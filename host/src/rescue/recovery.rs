@@ -8,10 +8,11 @@
 //! What the directories not given hold is unknown. If one of them was in the majority that
 //! acknowledged a write and the survivor was not, that write is lost; no tool can know.
 //!
-//! An observer can be the survivor. Its log is a beginning of the committed one, and log ids compare
-//! with those of followers as in an election: whoever has an entry of a later leader has all that
-//! was committed before. But it acknowledged nothing, so nothing speaks for its having the newest
-//! entries: whatever was acknowledged after its last one is lost with the followers, and it is said.
+//! An observer can be the survivor. Its log is a beginning of the committed one, and log ids
+//! compare with those of followers as in an election: whoever has an entry of a later leader has
+//! all that was committed before. But it acknowledged nothing, so nothing speaks for its having the
+//! newest entries: whatever was acknowledged after its last one is lost with the followers, and
+//! that is said.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -127,8 +127,8 @@ pub enum HostCommand {
         /// The new one.
         to: Epoch,
     },
-    /// Sets several replicated settings, all of them or none. The reply's affected count is how many
-    /// changed.
+    /// Sets several replicated settings, all of them or none. The reply's affected count is how
+    /// many changed.
     SetAll(Vec<(String, String)>),
     /// Changes who belongs, or where one is reached. The reply's affected count is how many.
     Alter(Alteration),

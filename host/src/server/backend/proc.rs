@@ -8,8 +8,8 @@
 //! | `/dbs`, `/dbs/<db>`, `/dbs/<db>/<table>` and what is below | what the module says of them |
 //!
 //! Databases are there when the active module describes information_schema. It knows no ids of
-//! databases, so `DbId` is NULL; a table may be named by its id. Nor does it know indexes apart from
-//! their table, so a table has one, with StarRocks' id of none, -1.
+//! databases, so `DbId` is NULL; a table may be named by its id. Nor does it know indexes apart
+//! from their table, so a table has one, with StarRocks' id of none, -1.
 
 mod schema;
 

@@ -1,13 +1,13 @@
 //! A state is put aside, and another one in its place.
 //!
 //! ```text
-//! rebuilding/       the state to come, if there is one: complete when it has its pointer, `current`
+//! rebuilding/       the state to come, if there is one: complete with its pointer, `current`
 //! diverged-<lsn>/   what was put aside: snapshots first, then `state`, which is the commit point
 //! ```
 //!
-//! A crash before the commit point leaves the old state in force, and putting aside begins again. A
-//! crash after it is mended when the directory is opened: the state to come takes its place. Without
-//! one there is no state, which is then made anew from the newest snapshot and the log.
+//! A crash before the commit point leaves the old state in force, and putting aside begins again.
+//! A crash after it is mended when the directory is opened: the state to come takes its place.
+//! Without one there is no state, which is then made anew from the newest snapshot and the log.
 
 use std::fs;
 use std::io;
