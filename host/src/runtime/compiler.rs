@@ -1,5 +1,5 @@
-//! Threads that compile modules while a frontend works: few, and behind all others in the queue for
-//! a processor, so that neither heartbeats nor clients wait for a compilation.
+//! Threads that compile modules while a frontend works: behind all others in the queue for a
+//! processor, so that neither heartbeats nor clients wait for a compilation.
 
 use std::thread::available_parallelism;
 
@@ -15,11 +15,11 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    /// Half as many threads as there are processors, at least one.
+    /// As many threads as there are processors.
     pub fn new() -> Result<Self, Fault> {
         let processors = available_parallelism().map_or(1, usize::from);
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads((processors / 2).max(1))
+            .num_threads(processors)
             .thread_name(|number| format!("compile-{number}"))
             // They try what they have compiled.
             .stack_size(4 * STACK_BYTES)
