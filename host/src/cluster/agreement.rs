@@ -100,8 +100,8 @@ impl Cluster {
     async fn put_aside(&self, lsn: Lsn, what: &str, agreed: Option<(Lsn, StateDigest)>) {
         let reason = format!(
             "its state differs from that of the other followers, at LSN {lsn} or before: {what}. \
-             Stop it, run `quorate cluster rebuild` on its meta_dir and start it again; before that, \
-             `quorate verify` tells more"
+             Stop it, run `quorate cluster rebuild` on its meta_dir and start it again; \
+             `quorate verify` tells more before that"
         );
         tracing::error!("this frontend neither applies nor serves any more: {reason}");
         let machine = self.machine().clone();
