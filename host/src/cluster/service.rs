@@ -106,6 +106,7 @@ impl Service for Answering {
         let mut response = self.0.status();
         response.sender_standing = self.0.standing_of(NodeId(request.sender)).into();
         if request.digest_lsn > 0 {
+            self.0.wait_for_comparison(Lsn(request.digest_lsn)).await;
             response.digest_at = self.0.digest_at(Lsn(request.digest_lsn)).await;
         }
         Ok(Response::new(response))

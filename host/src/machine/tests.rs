@@ -12,6 +12,7 @@ mod guests;
 mod hostile;
 mod installation;
 mod migration;
+mod milestones;
 mod replay;
 mod requests;
 mod support;
