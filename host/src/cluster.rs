@@ -13,6 +13,7 @@
 //!   log.
 //! - `agreement`: frontends compare the digests of their states; one that is outvoted puts its
 //!   state aside.
+//! - [`milestones`]: at an activation they do so at once, before anything later is answered for.
 //! - `announce`: a frontend that is reached elsewhere now has that recorded.
 //! - [`standing`]: a frontend that does not belong to the cluster any more learns it.
 //! - [`modules`]: installs modules through the log; every frontend tries an installed module and
@@ -36,6 +37,7 @@ mod epochs;
 pub mod frontends;
 pub mod membership;
 pub mod migration;
+pub mod milestones;
 pub mod modules;
 mod problems;
 pub mod pulse;
@@ -169,19 +171,17 @@ impl Cluster {
         let proposer = self.inner.node.proposer();
         let proposed = proposer.propose(caller, Action::Host(command), deadline).await;
         let (lsn, outcome) = proposed.map_err(|error| error.failure())?;
-        match outcome {
-            Outcome::Applied(_) => {}
-            Outcome::Refused(failure) => return Err(failure),
-            Outcome::Rejected(Rejection::Stale) => {
-                return Err(ProposeError::OutcomeUnknown.failure());
-            }
-            Outcome::Rejected(rejection) => return Err(rejection.failure()),
-        }
         if let Err(late) = self.wait_applied(lsn, deadline).await {
             // The outcome is known all the same.
             tracing::debug!("{late}");
         }
-        Ok(lsn)
+        self.wait_confirmed(lsn, deadline).await?;
+        match outcome {
+            Outcome::Applied(_) => Ok(lsn),
+            Outcome::Refused(failure) => Err(failure),
+            Outcome::Rejected(Rejection::Stale) => Err(ProposeError::OutcomeUnknown.failure()),
+            Outcome::Rejected(rejection) => Err(rejection.failure()),
+        }
     }
 
     /// Waits until this frontend has applied an LSN.

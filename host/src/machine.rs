@@ -28,6 +28,7 @@ mod compare;
 mod gate;
 mod keys;
 mod mark;
+mod milestones;
 mod modules;
 mod position;
 mod quarantine;
@@ -73,6 +74,7 @@ pub use changes::{
 pub use compare::{Compared, DIFFERENCES_MAX, Difference, compare};
 pub use keys::name as key_name;
 pub use mark::read_mark;
+pub use milestones::{Doubt, Milestone, Unconfirmed};
 pub use modules::{LoadError, READY_MAX};
 pub use position::DIGESTS_KEPT;
 pub use quarantine::Quarantine;
@@ -99,6 +101,7 @@ struct Shared {
     modules: Modules,
     published: ArcSwap<Published>,
     applied: watch::Sender<Lsn>,
+    milestones: milestones::Milestones,
     /// Why the state is not to be used.
     quarantine: watch::Sender<Option<String>>,
 }
@@ -172,7 +175,9 @@ impl Machine {
         let (published, requests) = Published::load(state.view(), &modules, Wait::ForCompiler)?;
         let applied = watch::Sender::new(published.position.lsn());
         let published = ArcSwap::from_pointee(published);
-        let shared = Shared { state: Arc::clone(&state), modules, published, applied, quarantine };
+        let milestones = milestones::Milestones::new();
+        let kept = Arc::clone(&state);
+        let shared = Shared { state: kept, modules, published, applied, milestones, quarantine };
         let machine = Self { shared: Arc::new(shared) };
         let applier = Applier::new(machine.clone(), state, requests);
         Ok((machine, applier))

@@ -43,6 +43,7 @@ pub use apply::{Apply, ApplyError, LogBarrier};
 pub use config::Profile;
 pub use feed::{FEEDS_MAX, FeedEnd, HOPS_MAX, LEADER_FEEDS_MAX, Upstream};
 pub use fence::{Fence, ROUTE_KEY};
+pub use forward::Confirmed;
 pub use leadership::{Leader, Leadership};
 pub(crate) use network::Wire;
 pub use network::{Called, Dial, MESSAGE_BYTES_MAX, Tcp, Transport, incoming, server};

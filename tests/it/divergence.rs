@@ -12,7 +12,7 @@ use quorate::storage::{
 use quorate::types::Vote;
 use quorate_tests::daemon::Ended;
 use quorate_tests::files::{files, state_in};
-use quorate_tests::{Cluster, binary, eventually};
+use quorate_tests::{Cluster, binary, eventually, modules};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Where a state keeps its position: the last log id, the digest and the clock.
@@ -184,4 +184,49 @@ fn a_wrong_snapshot_is_refused_and_a_backup_of_another_frontend_takes_its_place(
     cluster.assert_agreement(right);
     let found = own.ok("SET read_consistency = 'linearizable'; SHOW DATABASES LIKE 'meanwhile'");
     assert_eq!(found.rows().len(), 1);
+}
+
+/// The comparison that is made from time to time may come first; then the activation is refused.
+#[test]
+fn a_state_that_is_wrong_at_an_activation_is_put_aside_before_a_later_write_is_acknowledged() {
+    let mut cluster = Cluster::start_with(3, Some(modules::KV));
+    let wrong = cluster.follower();
+    let right = (wrong + 1) % 3;
+    let client = cluster.frontends[right].mariadb();
+    client.ok(&format!("INSTALL MODULE FROM '{}'; PUT before 1", modules::KV_TWIN));
+    assert!(cluster.frontends[wrong].stop().success());
+    falsify(&cluster.frontends[wrong].meta_dir());
+    cluster.frontends[wrong].start();
+    cluster.frontends[wrong].wait_ready();
+    let through = cluster.frontends[wrong].mariadb();
+    let statements = "ACTIVATE MODULE 'kv@1.0.1'; PUT after 1";
+    let error = through.error(statements);
+    assert!(error.contains(REASON), "{error}");
+    let serves_nothing = || through.run("PUT later 1").err()?.contains(REASON).then_some(());
+    eventually("it serves nothing", LIMIT, serves_nothing);
+
+    // The others are right, and answer for what they do.
+    client.run("ACTIVATE MODULE 'kv@1.0.1'").ok();
+    client.ok("PUT theirs 1; GET theirs");
+    let shown = client.ok("SHOW MODULES");
+    let at = shown.column("Version").iter().position(|version| *version == "1.0.1");
+    assert_eq!(shown.column("State")[at.expect("it is installed")], "ACTIVE");
+}
+
+#[test]
+fn where_states_agree_what_follows_an_activation_is_acknowledged_on_every_frontend() {
+    let mut cluster = Cluster::start_with(1, Some(modules::KV));
+    let client = cluster.frontends[0].mariadb();
+    client.ok(&format!("INSTALL MODULE FROM '{}'", modules::KV_TWIN));
+    client.ok("ACTIVATE MODULE 'kv@1.0.1'; PUT alone 1");
+    // They apply that activation from the log or have it in a snapshot.
+    cluster.add();
+    cluster.add();
+    cluster.wait_whole();
+    for (at, version) in [(0, "1.0.0"), (1, "1.0.1"), (2, "1.0.0")] {
+        let client = cluster.frontends[at].mariadb();
+        client.ok(&format!("ACTIVATE MODULE 'kv@{version}'; PUT k{at} 1"));
+        cluster.frontends.iter().for_each(|other| drop(other.mariadb().ok("PUT k 1")));
+    }
+    cluster.assert_agreement(0);
 }

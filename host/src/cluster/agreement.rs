@@ -25,7 +25,7 @@ const OTHERS_TIME: Duration = Duration::from_millis(100);
 
 /// What a comparison came to.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     /// A majority has this frontend's digest. These have another one.
     Agreed { others: Vec<NodeId> },
     /// A majority has another one.
@@ -83,12 +83,8 @@ impl Cluster {
 
     async fn compare(&self, lsn: Lsn, mine: StateDigest) -> Verdict {
         let own = self.identity().node;
-        let voters = self.node().status().voters;
-        let registered = self.machine().view().frontends();
-        let is_asked = |(node, frontend): &(NodeId, Frontend)| {
-            *node != own && voters.contains(node) && frontend.kind == FrontendKind::Follower
-        };
-        let asked = registered.into_iter().filter(is_asked).map(|(node, frontend)| async move {
+        let (voters, asked) = self.to_compare_with();
+        let asked = asked.into_iter().map(|(node, frontend)| async move {
             let status = self.ask_at(node, &frontend, lsn).await.ok()?;
             let digest = <[u8; 32]>::try_from(&status.digest_at[..]).ok()?;
             Some((node, StateDigest(digest)))
@@ -97,7 +93,19 @@ impl Cluster {
         verdict(mine, voters.contains(&own), voters.len(), &others)
     }
 
-    async fn put_aside(&self, lsn: Lsn, what: &str, agreed: Option<(Lsn, StateDigest)>) {
+    /// The voters, and those of them that this frontend asks for their digests.
+    pub(super) fn to_compare_with(&self) -> (Vec<NodeId>, Vec<(NodeId, Frontend)>) {
+        let own = self.identity().node;
+        let voters: Vec<NodeId> = self.node().status().voters.into_iter().collect();
+        let mut asked = self.machine().view().frontends();
+        asked.retain(|(node, frontend)| {
+            *node != own && voters.contains(node) && frontend.kind == FrontendKind::Follower
+        });
+        (voters, asked)
+    }
+
+    /// Puts the state aside. `agreed`: what a majority has, and where.
+    pub(super) async fn put_aside(&self, lsn: Lsn, what: &str, agreed: Option<(Lsn, StateDigest)>) {
         let reason = format!(
             "its state differs from that of the other followers, at LSN {lsn} or before: {what}. \
              Stop it, run `quorate cluster rebuild` on its meta_dir and start it again; \
@@ -113,7 +121,8 @@ impl Cluster {
     }
 }
 
-fn verdict(
+/// Who is right, by what is known.
+pub(super) fn verdict(
     mine: StateDigest,
     votes: bool,
     voters: usize,

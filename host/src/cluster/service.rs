@@ -110,6 +110,7 @@ impl Service for Answering {
             response.sender_address = sender.address();
         }
         if request.digest_lsn > 0 {
+            self.0.wait_for_comparison(Lsn(request.digest_lsn)).await;
             response.digest_at = self.0.digest_at(Lsn(request.digest_lsn)).await;
         }
         Ok(Response::new(response))

@@ -25,13 +25,14 @@ use explain::Explaining;
 use steps::Step;
 use watch::Watching;
 
+use super::milestones::Milestone;
 use super::position::Position;
 use super::registry::{Registry, Wait};
 use super::requests::Requests;
 use super::{Machine, Published, keys};
 use crate::runtime::{Fault, Overlay};
 use crate::storage::state::StateStore;
-use crate::types::{BatchReply, Entry, LogId};
+use crate::types::{BatchReply, Entry, LogId, Lsn};
 
 pub use alterations::{FOLLOWERS_MAX, may_be_repeated};
 pub use explain::{Explained, ExplainedCommand};
@@ -61,6 +62,8 @@ struct Run<'a> {
     position: Position,
     /// Whether the changes of the entry before are kept.
     recorded: bool,
+    /// The first and the last entry of the run at which frontends are to compare.
+    milestones: Option<(Lsn, Milestone)>,
     /// What is written down of the entry, if somebody asked for that.
     explaining: Option<Explaining>,
     /// What of the life of modules is in it.
@@ -127,6 +130,7 @@ impl Applier {
             requests,
             position: published.position,
             recorded: published.recorded,
+            milestones: None,
             explaining,
             steps: Vec::new(),
             watching,
@@ -135,8 +139,8 @@ impl Applier {
         for entry in entries {
             replies.push(run.entry(entry)?);
         }
-        let Run { mut overlay, registry, requests, position, recorded, explaining, steps, .. } =
-            run;
+        let Run { mut overlay, registry, requests, position, recorded, milestones, .. } = run;
+        let (explaining, steps) = (run.explaining, run.steps);
         if position != published.position
             && let Some(last) = &position.log_id
         {
@@ -149,6 +153,9 @@ impl Applier {
             }
             steps::committed(&steps);
             let view = self.state.view();
+            if let Some((first, newest)) = milestones {
+                self.machine.shared.milestones.note(first, newest);
+            }
             self.machine.publish(Published { view, registry, position, recorded });
         }
         self.requests = Some(requests);
@@ -170,6 +177,7 @@ impl Applier {
         let quarantine = super::quarantine(&*self.state.view());
         let quarantine = quarantine.map_err(|error| Fault(error.to_string()))?;
         self.machine.shared.quarantine.send_replace(quarantine);
+        self.machine.shared.milestones.clear();
         self.requests = Some(self.read()?);
         Ok(())
     }

@@ -14,6 +14,7 @@ mod hostile;
 mod installation;
 mod lifecycle;
 mod migration;
+mod milestones;
 mod replay;
 mod requests;
 mod support;

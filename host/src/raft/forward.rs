@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt};
 use quorate_wire::{DecodeError, Reader, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -120,15 +121,27 @@ pub(super) fn serve(
     requests: Streaming<ForwardRequest>,
     queue: Arc<Queue>,
     leadership: watch::Receiver<Leadership>,
+    confirmed: Option<Confirmed>,
 ) -> impl Stream<Item = Result<ForwardReply, Status>> + Send {
     requests
         .map(move |request| {
             let queued = request.and_then(|request| accept(request, &queue, &leadership));
+            let confirmed = confirmed.clone();
             async move {
                 let (group, commands, answer) = queued?;
                 let (fate, outcomes) = match answer.await {
                     Ok(Answer::Outcomes { all, first }) => {
-                        (Fate::Answered, pack(&all[first..first + commands]))
+                        let outcomes = &all[first..first + commands];
+                        let newest = outcomes.iter().map(|(lsn, _)| *lsn).max();
+                        let is_confirmed = match confirmed.zip(newest) {
+                            Some((confirmed, newest)) => confirmed(newest).await,
+                            None => true,
+                        };
+                        match is_confirmed {
+                            true => (Fate::Answered, pack(outcomes)),
+                            // It runs once, however often it is sent.
+                            false => (Fate::Unknown, Bytes::new()),
+                        }
                     }
                     Ok(Answer::NotAppended) => (Fate::NotAppended, Bytes::new()),
                     Ok(Answer::NoSpace) => (Fate::NoSpace, Bytes::new()),
@@ -139,6 +152,9 @@ pub(super) fn serve(
         })
         .buffer_unordered(GROUPS_MAX)
 }
+
+/// Waits until what came of an entry can be answered for; whether it can.
+pub type Confirmed = Arc<dyn Fn(Lsn) -> BoxFuture<'static, bool> + Send + Sync>;
 
 type Accepted = (u64, usize, oneshot::Receiver<Answer>);
 

@@ -28,6 +28,7 @@ use super::apply::Apply;
 use super::config::{Profile, config};
 use super::feed::{Distance, FeedEnd, Feeds, Follower, Upstream};
 use super::fence::Fence;
+use super::forward::Confirmed;
 use super::leadership::Leadership;
 use super::network::{Dial, Network, Peers, Tcp};
 use super::proposer::{Packer, Proposer, Queue, Stamp};
@@ -64,6 +65,8 @@ pub struct NodeOptions {
     pub place: Place,
     /// Most bytes per second of each snapshot that it sends.
     pub snapshot_rate: u64,
+    /// Asked before what came of forwarded commands is told.
+    pub confirmed: Option<Confirmed>,
     /// A defect that is put in on purpose, so that a simulation can show that it finds it.
     pub defect: Option<Defect>,
 }
@@ -98,6 +101,7 @@ impl NodeOptions {
             dial: Arc::new(Tcp),
             place: Place::Thread,
             snapshot_rate: RATE_MAX,
+            confirmed: None,
             defect: None,
         }
     }
@@ -168,7 +172,7 @@ impl Node {
         L: RaftLogStorage<TypeConfig>,
     {
         let NodeOptions { id, cluster, generation, profile, client, .. } = options;
-        let NodeOptions { stamp, dial, place, snapshot_rate, defect, .. } = options;
+        let NodeOptions { stamp, dial, place, snapshot_rate, confirmed, defect, .. } = options;
         let votes_from = Instant::now() + profile.lease();
         let fence = Arc::new(Fence::new(cluster, generation, id));
         let peers = Arc::new(Peers::new(dial.clone(), fence.clone()));
@@ -224,6 +228,7 @@ impl Node {
             fence,
             queue,
             leadership: leadership.clone(),
+            confirmed,
             receiver,
             feeds,
             votes_from,

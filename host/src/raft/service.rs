@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::feed::Feeds;
 use super::fence::Fence;
+use super::forward::Confirmed;
 use super::leadership::Leadership;
 use super::network::MESSAGE_BYTES_MAX;
 use super::proposer::Queue;
@@ -41,6 +42,7 @@ pub struct Service {
     pub(super) fence: Arc<Fence>,
     pub(super) queue: Arc<Queue>,
     pub(super) leadership: watch::Receiver<Leadership>,
+    pub(super) confirmed: Option<Confirmed>,
     pub(super) receiver: Receiver,
     pub(super) feeds: Feeds,
     /// Before this moment no vote is granted.
@@ -166,7 +168,8 @@ impl Peer for Service {
     ) -> Result<Response<Self::ForwardStream>, Status> {
         self.fence.check(request.metadata())?;
         let (queue, leadership) = (self.queue.clone(), self.leadership.clone());
-        let replies = forward::serve(request.into_inner(), queue, leadership);
+        let confirmed = self.confirmed.clone();
+        let replies = forward::serve(request.into_inner(), queue, leadership, confirmed);
         Ok(Response::new(Box::pin(replies)))
     }
 

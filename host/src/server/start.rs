@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,6 +17,7 @@ use super::space::{self, Disk};
 use super::tuning::{self, SetLogLevel, Tuning};
 use super::{Ending, Services, StartError, handover};
 use crate::cluster::bootstrap::FOUNDER;
+use crate::cluster::milestones::CONFIRM_TIMEOUT;
 use crate::cluster::{Cluster, Surroundings, VERSION, bootstrap};
 use crate::config::{Config, ElectionProfile, Live};
 use crate::machine::{Machine, read_mark};
@@ -140,6 +142,9 @@ impl Frontend {
         let mut node_options =
             NodeOptions::new(identity.node, identity.cluster, identity.generation, profile);
         node_options.snapshot_rate = in_force.snapshots.bytes_per_second;
+        // Before entries are applied that the log has and the state has not.
+        machine.keep_milestones();
+        node_options.confirmed = Some(confirmed(&machine));
         let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
         let started = Node::start(node_options, log.clone(), gated, snapshots.clone()).await;
         let node = started.map_err(|error| match (log.failure(), &*state_failure.borrow()) {
@@ -333,6 +338,20 @@ impl Frontend {
     }
 }
 
+/// What the leader waits for before it tells others what came of their commands. They have their
+/// own deadlines, and repeat what has no answer.
+fn confirmed(machine: &Machine) -> raft::Confirmed {
+    let machine = machine.clone();
+    Arc::new(move |lsn| {
+        if machine.is_confirmed(lsn) {
+            return std::future::ready(true).boxed();
+        }
+        let machine = machine.clone();
+        let deadline = std::time::Instant::now() + CONFIRM_TIMEOUT;
+        async move { machine.wait_confirmed(lsn, deadline).await.is_ok() }.boxed()
+    })
+}
+
 fn registered(config: &Config) -> Registered {
     let address = config.frontend_address.as_str();
     let mut frontend = Registered::new(FrontendKind::Follower, address, config.edit_log_port);
@@ -434,6 +453,8 @@ fn spawn_background(
     tracker.spawn(async move { pulse.keep_pulse(token).await });
     let (agreement, token) = (cluster.clone(), stop.clone());
     tracker.spawn(async move { agreement.watch_agreement(token).await });
+    let (milestones, token) = (cluster.clone(), stop.clone());
+    tracker.spawn(async move { milestones.confirm_milestones(token).await });
     let (migration, token) = (cluster.clone(), stop.clone());
     tracker.spawn(
         end().run_until_cancelled_owned(async move { migration.keep_migrating(token).await }),

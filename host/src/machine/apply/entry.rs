@@ -12,6 +12,7 @@ use super::steps::Step;
 use super::watch::{self, Watching};
 use crate::machine::changes::{self, Recorder};
 use crate::machine::keys;
+use crate::machine::milestones::Milestone;
 use crate::machine::position::{Position, Trail, seed};
 use crate::machine::registry::{SCHEDULED_INDEX, pack_membership};
 use crate::machine::requests::Admission;
@@ -35,6 +36,7 @@ impl Run<'_> {
         if lsn > next {
             return Err(Fault(format!("entry {lsn} was handed to apply, but {next} comes next")));
         }
+        let before = self.module_in_force();
         self.overlay.savepoint();
         let mut trail = Trail::new(self.position.digest, lsn);
         let mut recorder = changes::is_on(&self.registry).then(|| Recorder::new(lsn));
@@ -63,11 +65,21 @@ impl Run<'_> {
         self.overlay.commit();
 
         self.position = Position { log_id: Some(entry.log_id), digest, ..self.position };
+        if self.module_in_force() != before {
+            let first = self.milestones.map_or(lsn, |(first, _)| first);
+            self.milestones = Some((first, Milestone { lsn, digest }));
+        }
         let (key, row) = self.position.ring_row();
         self.overlay.put(key, row);
         self.requests.end_entry(lsn, &mut self.overlay);
         self.record(lsn, recorder);
         Ok(BatchReply { outcomes: outcomes.into() })
+    }
+
+    /// Since when the active module is that, and whether all of its rows have its schema.
+    fn module_in_force(&self) -> (Option<Lsn>, bool) {
+        let since = self.registry.active.as_ref().map(|active| active.since);
+        (since, self.registry.migration.is_none())
     }
 
     /// Keeps what the entry changed, outside of its digest.

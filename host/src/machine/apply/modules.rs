@@ -111,11 +111,14 @@ impl Host<'_> {
         let signed = self.registry.verify(&file, signature).map_err(Halt::Refused)?;
         self.registry.uploads.remove(&digest);
         self.overlay.delete(keys::upload(digest));
-        self.overlay.delete(keys::retired(digest));
+        if self.registry.modules.contains_key(&digest) {
+            // It was retired. What is deleted counts in the digest, so nothing is that is not there.
+            self.overlay.delete(keys::retired(digest));
+            self.overlay.delete(keys::signature(digest));
+        }
         self.put(keys::manifest(digest), rows::pack(|out| manifest.encode(out)));
-        match &signed {
-            Some(signed) => self.put(keys::signature(digest), rows::pack(|out| signed.encode(out))),
-            None => self.overlay.delete(keys::signature(digest)),
+        if let Some(signed) = &signed {
+            self.put(keys::signature(digest), rows::pack(|out| signed.encode(out)));
         }
         let installed = Installed { signed, ..Installed::new(manifest, Arc::new(description)) };
         self.registry.modules.insert(digest, installed);

@@ -56,6 +56,7 @@ impl Services {
             let proposed = proposer.propose(&context.user, action, context.deadline).await;
             let (lsn, outcome) = proposed.map_err(|error| error.failure())?;
             let caught_up = self.cluster.wait_applied(lsn, context.deadline).await;
+            self.cluster.wait_confirmed(lsn, context.deadline).await?;
             match outcome {
                 // Also when this frontend is late: the outcome is known, and its LSN is the
                 // session's token, so the next statement waits for it.
