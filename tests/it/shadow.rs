@@ -84,6 +84,11 @@ fn the_same_behaviour_shows_no_difference_and_the_frontend_goes_on_applying_mean
         let (severity, digests) = one(&shown, "digests");
         let agree: u64 = digests.split(' ').next().expect("a word").parse().expect("a number");
         assert!(severity == "INFO" && agree > 300, "{digests}");
+        // Fuel of a real command, the same with both.
+        let words: Vec<&str> = one(&shown, "fuel").1.split([' ', ',', ';']).collect();
+        let figures: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
+        assert!(figures.len() == 4 && figures[0] > 100, "{}", shown.text);
+        assert_eq!(figures[..2], figures[2..], "{}", shown.text);
         for subject in ["fuel", "time", "check before", "check after"] {
             assert_eq!(one(&shown, subject).0, "INFO", "{}", shown.text);
         }

@@ -75,7 +75,9 @@ pub enum ShadowError {
     #[error("the check was interrupted; nothing was changed")]
     Stopped,
     /// The time is up.
-    #[error("the check takes longer than the statement may; raise query_timeout or LIMIT less")]
+    #[error(
+        "the check takes longer than the statement may; raise query_timeout, or set a lower LIMIT"
+    )]
     Deadline,
     /// Nothing was applied yet.
     #[error("this frontend has applied nothing yet")]

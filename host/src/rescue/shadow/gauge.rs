@@ -11,7 +11,9 @@ use crate::types::Lsn;
 
 /// Figures are kept to so many digits: what one needs does not grow with the commands.
 const DIGITS: u8 = 3;
-const DIGITS_ARE_POSSIBLE: &str = "a histogram can have so few digits";
+/// The highest figure, more than any fuel; of time a quarter of an hour. Higher ones count as it.
+const FIGURE_MAX: u64 = 1 << 40;
+const BOUNDS_ARE_POSSIBLE: &str = "a histogram can have these bounds";
 
 /// Measures the commands of one module.
 pub struct Gauge {
@@ -24,7 +26,8 @@ pub struct Gauge {
 
 impl Gauge {
     pub fn new() -> Self {
-        let empty = || Histogram::new(DIGITS).expect(DIGITS_ARE_POSSIBLE);
+        let empty =
+            || Histogram::new_with_bounds(1, FIGURE_MAX, DIGITS).expect(BOUNDS_ARE_POSSIBLE);
         Self { fuel: empty(), time_ns: empty(), began: Instant::now(), ended: BTreeMap::new() }
     }
 
@@ -60,5 +63,28 @@ impl Watch for Gauge {
         if let Some(why) = calls.iter().rev().find_map(|call| call.ended.clone()) {
             self.ended.insert((lsn, index), why);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_kept_as_they_are_and_the_reason_of_an_end_is_given_once() {
+        let mut gauge = Gauge::new();
+        for used in 1..=100 {
+            let ended = (used == 7).then(|| "a trap".to_owned());
+            gauge.begin();
+            std::hint::black_box(&gauge);
+            gauge.end(Lsn(used), 3, &[Ran { used: used * 1_000_000, ended, ..Ran::default() }]);
+        }
+        let near = |found: u64, wanted: u64| found.abs_diff(wanted) <= wanted / 100;
+        let ((half, _), (most, time_us)) = (gauge.at(50.0), gauge.at(100.0));
+        assert!(near(half, 50_000_000) && near(most, 100_000_000), "{half} {most}");
+        assert!(gauge.count() == 100 && time_us > 0.0, "{time_us}");
+        let ended = BTreeMap::from([((Lsn(7), 3), "a trap".to_owned())]);
+        assert_eq!(gauge.take_ended(), ended);
+        assert_eq!(gauge.take_ended(), BTreeMap::new());
     }
 }
