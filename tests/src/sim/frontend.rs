@@ -34,7 +34,7 @@ use tonic::service::Routes;
 
 use super::company;
 use super::context::Context;
-use super::disk::{self, Acquaintances, Disk, Passport, Watched, WatchedSnapshots, WatchedState};
+use super::disk::{self, Acquaintances, Disk, Entrant, Passport, Watched, WatchedSnapshots, WatchedState};
 use super::level::Watching;
 use super::mutation::Mutation;
 use super::network::Network;
@@ -125,6 +125,8 @@ pub struct Birth {
     pub address: String,
     /// Who it is, once it has been told.
     pub passport: Passport,
+    /// What it asks with until then.
+    pub entrant: Entrant,
     /// Whom it knows of before its state names them.
     pub members: Acquaintances,
     /// Whom it asks who it is.
@@ -324,7 +326,8 @@ async fn identity(
     }
     let (dial, own) = (network.dialer(birth.host), company::own(birth));
     let surroundings = Surroundings::unknown(Live::new(config()));
-    let (stop, entrant) = (CancellationToken::new(), context.dice.next());
+    let entrant = *birth.entrant.lock().get_or_insert_with(|| context.dice.next());
+    let stop = CancellationToken::new();
     let joined =
         bootstrap::join(&*dial, &birth.helpers, &own, &surroundings, &|_: &str| {}, entrant, &stop)
             .await;

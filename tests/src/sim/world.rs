@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quorate::raft::Profile;
 use quorate::runtime::{Runtime, RuntimeOptions};
 use quorate::types::NodeId;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::Instant;
 
 use super::clients::{Client, Doors};
@@ -279,6 +279,7 @@ impl World {
             host: at,
             address: self.network.address(at),
             passport: Arc::clone(&host.disk.passport),
+            entrant: Arc::clone(&host.disk.entrant),
             members: Arc::clone(&host.disk.members),
             helpers,
             has_changes: self.plan.has_changes(),
@@ -390,10 +391,24 @@ impl World {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let Some(running) = self.running(at) else {
+        let done = self.attempt(at, work);
+        if done.is_none() && self.context.violation().is_none() {
             self.context.violate(format!("host {at} does not serve"));
-            return None;
-        };
+        }
+        done
+    }
+
+    /// Likewise, on a host that may end meanwhile.
+    pub(super) fn attempt<T, F>(
+        &mut self,
+        at: usize,
+        work: impl FnOnce(super::frontend::Running) -> F,
+    ) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let running = self.running(at)?;
         let (done, mut result) = oneshot::channel();
         let handle = running.handle().clone();
         let future = work(running);
@@ -402,8 +417,10 @@ impl World {
         });
         let end = self.context.now_ms() + FOUNDING_MS;
         while self.context.now_ms() < end {
-            if let Ok(result) = result.try_recv() {
-                return Some(result);
+            match result.try_recv() {
+                Ok(result) => return Some(result),
+                Err(TryRecvError::Closed) => return None,
+                Err(TryRecvError::Empty) => {}
             }
             if !self.step() {
                 return None;
