@@ -54,6 +54,11 @@ impl Modules {
         Self { runtime, ready: Mutex::default() }
     }
 
+    /// Whether making one ready may take time.
+    pub fn compile(&self) -> bool {
+        self.runtime.compiles()
+    }
+
     /// Makes a module ready, if it is not; blocks for seconds when it has to be compiled. `get`
     /// reads the state that holds its file.
     pub fn load(

@@ -211,6 +211,9 @@ pub struct WatchedState {
 
 /// First byte of the rows that remember requests.
 const REQUESTS: u8 = 0x05;
+/// The rows that say which module is active, and how far its migration is.
+const ACTIVE: &[u8] = &[0x03, 1];
+const MIGRATION: &[u8] = &[0x03, 3];
 
 impl StateStore for WatchedState {
     fn view(&self) -> Arc<dyn View> {
@@ -220,6 +223,12 @@ impl StateStore for WatchedState {
     fn commit(&self, mut writes: Writes) -> Result<(), StateError> {
         if self.context.has(Mutation::LostOutcome) && self.context.dice.chance(300_000) {
             writes.retain(|key, value| value.is_none() || key.first() != Some(&REQUESTS));
+        }
+        for (mutation, row) in [(Mutation::LostActivation, ACTIVE), (Mutation::LostStep, MIGRATION)]
+        {
+            if self.context.has(mutation) && self.context.dice.chance(300_000) {
+                writes.retain(|key, _| key != row);
+            }
         }
         self.state.commit(writes)?;
         // Now and then RocksDB writes its memory out by itself.

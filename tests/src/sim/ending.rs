@@ -70,6 +70,7 @@ impl World {
         let agreed = |world: &Self| {
             world.agreed_leader().is_some()
                 && (!world.plan.has_changes() || (world.operator.is_idle() && world.is_settled()))
+                && world.publisher.is_idle()
         };
         self.until(HEALING_MS, "all serve and agree on a leader and on who belongs", agreed)
     }
@@ -174,6 +175,9 @@ impl World {
             if world.plan.has_changes() && !at_rest() {
                 return false;
             }
+            if world.plan.has_swaps() && !world.modules_are_settled() {
+                return false;
+            }
             let last = world.oracle.lock().last_committed();
             world.members().iter().all(|at| {
                 world.running(*at).is_some_and(|running| running.cluster.machine().lsn().0 == last)
@@ -222,6 +226,7 @@ impl World {
         if digests.iter().any(|(_, digest)| *digest != digests[0].1) {
             self.context.violate(format!("digests differ at the end: {digests:?}"));
         }
+        self.check_modules();
         self.history.lock().check(&self.oracle.lock().model, &self.context);
         self.context.say(&format!("the end, at LSN {wrote}"));
     }

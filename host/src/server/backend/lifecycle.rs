@@ -40,7 +40,7 @@ impl Services {
             }
             ModuleStatement::Rollback => {
                 let state = view.clone();
-                let digest = blocking(move || previous(&state)).await?;
+                let digest = self.read(move || previous(&state)).await?;
                 return self.switch(&context, digest, false).await;
             }
         };
