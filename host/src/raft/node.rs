@@ -81,7 +81,7 @@ pub enum Defect {
     FeedUncommitted,
     /// A feed goes on behind what was purged, without a snapshot.
     FeedSkipsPurged,
-    /// A subscriber has the feed go on where its log ends, whoever's entry that is.
+    /// A subscriber has the feed go on where its log ends, whosever entry that is.
     FeedUnchecked,
 }
 

@@ -36,7 +36,7 @@ pub enum Mutation {
     FeedUncommitted,
     /// An upstream that has purged what a subscriber needs goes on behind it, without a snapshot.
     FeedSkipsPurged,
-    /// A subscriber has the feed go on where its log ends, whoever's entry that is.
+    /// A subscriber has the feed go on where its log ends, whosever entry that is.
     FeedUnchecked,
     /// The row that says which module is active is lost now and then, so a restart goes back to
     /// the one before.

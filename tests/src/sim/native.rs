@@ -1,5 +1,5 @@
-//! Modules of this repository, compiled into the simulation: the same code that runs as WebAssembly,
-//! without the engine.
+//! Modules of this repository, compiled into the simulation: the same code that runs as
+//! WebAssembly, without the engine.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
