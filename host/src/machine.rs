@@ -291,6 +291,12 @@ impl Machine {
         self.shared.modules.epochs()
     }
 
+    /// Whether [`load_module`](Self::load_module) and [`inspect_module`](Self::inspect_module) may
+    /// take time, which those do that compile.
+    pub fn compiles_modules(&self) -> bool {
+        self.shared.modules.compile()
+    }
+
     /// Tries a module file on this frontend, without any effect on the state. Blocks for seconds.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! | consensus | openraft, its settings, network messages, votes, forwarding, read index | the wire below gRPC's calls |
 //! | log | the log with its tail, groups, fence file | the device that keeps records |
 //! | state | machine, registry, deduplication, digests, sessions, read barrier | the store below |
-//! | module | kv: compiled in, or as WebAssembly | – |
+//! | module | kv: compiled in, in five versions, or as WebAssembly | – |
 //! | time | tokio's timers | the clock, moved by the world, one per host |
 //!
 //! [`World`] runs a seed. [`oracle`] holds the invariants that are checked at every step,
@@ -31,8 +31,10 @@ mod native;
 mod network;
 pub mod oracle;
 mod plan;
+mod release;
 mod spoiling;
 mod standing;
+mod swaps;
 mod world;
 
 pub use dice::{Dice, mix};

@@ -129,9 +129,16 @@ impl Cluster {
     async fn announce_once(&self, helpers: &[String], was_here: &mut bool) -> Result<bool, String> {
         let (node, mine) = (self.identity().node, &self.inner.frontend);
         let view = self.machine().view();
-        // One that has just joined was announced by its helper.
-        let Some(present) = view.frontend(node).cloned() else { return Ok(false) };
+        let present = view.frontend(node).cloned();
         drop(view);
+        let Some(present) = present else {
+            // One that has just joined was announced by its helper. If it was started elsewhere
+            // before it had anything of the log, nobody calls it, and it cannot know why.
+            if !self.hears_leader() {
+                self.tell_others(helpers).await?;
+            }
+            return Ok(false);
+        };
         let to = Address::of(mine);
         let is_elsewhere = !to.is_of(&present);
         *was_here |= !is_elsewhere;
@@ -241,12 +248,20 @@ impl Cluster {
             return Err(Status::failed_precondition(format!("frontend {node} is not registered")));
         };
         drop(view);
-        let moved = Frontend { host: to.host.clone(), edit_log_port: port, ..present };
+        let moved = Frontend { host: to.host.clone(), edit_log_port: port, ..present.clone() };
         if !crate::machine::is_address(&moved) || node == self.identity().node {
             return Err(Status::invalid_argument(format!("{to} cannot be frontend {node}'s")));
         }
+        if !is_reachable(&to.host, &present.host) {
+            return Err(Status::invalid_argument(format!(
+                "others cannot reach frontend {node} at {to}"
+            )));
+        }
         // At once: without it there may be no leader to record anything.
         self.node().redirect(node, to.to_string());
+        if to.is_of(&present) {
+            return Ok(());
+        }
         if !self.hears_leader() {
             return Err(Status::unavailable("there is no leader yet that could record it"));
         }

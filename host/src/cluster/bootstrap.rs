@@ -120,7 +120,7 @@ pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
 
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
 /// first both work. `tell` is told what is waited for. `entrant` is drawn anew for each data
-/// directory: it keeps an answer that got lost from costing an id.
+/// directory and kept there: it keeps an answer that got lost from costing an id.
 ///
 /// # Errors
 /// Helpers that are no frontends, an answer that makes no sense, a refusal, or the stop signal.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_wire::Failure;
 use sha2::{Digest, Sha256};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -113,17 +114,31 @@ impl Cluster {
     /// Loads the module here, off the async threads, before anything is logged.
     async fn inspect(&self, component: Bytes) -> Result<ModuleManifest, Failure> {
         let machine = self.machine().clone();
-        let inspected = tokio::task::spawn_blocking(move || {
-            let digest = ModuleDigest(Sha256::digest(&component).into());
-            let module = machine.inspect_module(&component)?;
-            let description = module.description().pack().into();
-            Ok(ModuleManifest { digest, size_bytes: component.len() as u64, description })
-        })
-        .await
-        .map_err(|_| Failure::new(1105, "HY000", "inspecting the module was interrupted"))?;
+        let inspected = self
+            .apart(move || {
+                let digest = ModuleDigest(Sha256::digest(&component).into());
+                let module = machine.inspect_module(&component)?;
+                let description = module.description().pack().into();
+                Ok(ModuleManifest { digest, size_bytes: component.len() as u64, description })
+            })
+            .await
+            .map_err(|_| Failure::new(1105, "HY000", "inspecting the module was interrupted"))?;
         inspected.map_err(|error: runtime::LoadError| {
             Failure::new(UNUSABLE, "HY000", format!("the file is no usable module: {error}"))
         })
+    }
+
+    /// Runs what may compile a module off the async threads; in a simulation, which compiles
+    /// nothing and has no other threads, where it is awaited.
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        if self.machine().compiles_modules() {
+            tokio::task::spawn_blocking(work).await
+        } else {
+            Ok(work())
+        }
     }
 
     async fn acknowledgements(
@@ -189,7 +204,7 @@ impl Cluster {
 
     async fn acknowledge(&self, digest: ModuleDigest) {
         let machine = self.machine().clone();
-        let tried = tokio::task::spawn_blocking(move || machine.load_module(digest)).await;
+        let tried = self.apart(move || machine.load_module(digest)).await;
         let refusal = match tried {
             Ok(Ok(_)) => None,
             // Of this frontend, not of the module: it is tried again.

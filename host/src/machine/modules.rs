@@ -74,6 +74,11 @@ impl Modules {
         self.runtime.epochs()
     }
 
+    /// Whether making one ready may take time.
+    pub fn compile(&self) -> bool {
+        self.runtime.compiles()
+    }
+
     /// Makes a module ready, if it is not; blocks for seconds when it has to be compiled. `get`
     /// reads the state that holds its file.
     pub fn load(
@@ -128,7 +133,7 @@ impl Modules {
         }
         let started = file(manifest, get).map_err(LoadError::State).and_then(|bytes| {
             let modules = self.clone();
-            let compile = move || modules.compile(wanted, &bytes);
+            let compile = move || modules.compile_aside(wanted, &bytes);
             let thread = std::thread::Builder::new().name("compile".to_owned()).spawn(compile);
             thread.map_err(|error| LoadError::Failed {
                 digest,
@@ -142,7 +147,7 @@ impl Modules {
         Err(LoadError::NotReady(digest))
     }
 
-    fn compile(&self, wanted: (Epoch, ModuleDigest), bytes: &[u8]) {
+    fn compile_aside(&self, wanted: (Epoch, ModuleDigest), bytes: &[u8]) {
         let failed = self.inspect(wanted.0, bytes).err();
         let mut ready = self.ready.lock();
         match failed {

@@ -84,6 +84,8 @@ pub enum Defect {
     FeedUncommitted,
     /// A feed goes on behind what was purged, without a snapshot.
     FeedSkipsPurged,
+    /// A subscriber has the feed go on where its log ends, whosever entry that is.
+    FeedUnchecked,
 }
 
 impl NodeOptions {
@@ -186,7 +188,10 @@ impl Node {
             Some(Defect::LeaderRestore) => config.enable_leader_restore = Some(true),
             Some(Defect::NoQuorumProbe) => config.quorum_loss_probe_interval = None,
             Some(
-                Defect::DiscardedIsRefused | Defect::FeedUncommitted | Defect::FeedSkipsPurged,
+                Defect::DiscardedIsRefused
+                | Defect::FeedUncommitted
+                | Defect::FeedSkipsPurged
+                | Defect::FeedUnchecked,
             )
             | None => {}
         }
@@ -215,7 +220,8 @@ impl Node {
             Feeds::new(raft.clone(), reader, peers.clone(), transfer.clone(), distance.clone())
                 .with(defect);
         let aside = tokio::sync::watch::Sender::new(false);
-        let follower = Follower { raft: raft.clone(), peers: peers.clone(), upstream, aside };
+        let follower =
+            Follower { raft: raft.clone(), peers: peers.clone(), upstream, aside, defect };
         let watch = watch::Watch {
             raft: raft.clone(),
             stall: stall.clone(),

@@ -107,6 +107,9 @@ impl EntryRun {
         from_schema: u32,
         cursor: Option<&[u8]>,
     ) -> Result<Result<Option<Vec<u8>>, Outcome>, Fault> {
+        if let Code::Native(module) = &self.module.code {
+            return native::migrate(module, overlay, &self.prefix, from_schema, cursor);
+        }
         let ended = self.run(
             overlay,
             Mode::Migrate,
@@ -136,6 +139,9 @@ impl EntryRun {
         facts: Facts,
         cursor: Option<&[u8]>,
     ) -> Result<Result<Page<Finding>, Outcome>, Fault> {
+        if let Code::Native(module) = &self.module.code {
+            return native::check(module, overlay, &self.prefix, cursor);
+        }
         let mut findings = Vec::new();
         let ended = self.run(
             overlay,

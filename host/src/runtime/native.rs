@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_wire::{Description, Failure, Reply};
+use quorate_wire::{Description, Failure, Finding, Reply};
 use sha2::{Digest, Sha256};
 
 use super::abi::{Caller, Request};
 use super::call::{Event, Facts};
 use super::ending::{Fault, ReadError};
 use super::overlay::Overlay;
-use super::read::{Evaluation, ReadCall};
+use super::read::{Evaluation, Page, ReadCall};
 use crate::types::{ModuleDigest, Outcome, Range, Scan};
 
 /// A module written in this program's language.
@@ -38,6 +38,24 @@ pub trait Native: Send + Sync + 'static {
     /// Why it refuses; then nothing that it wrote stays.
     fn apply(&self, space: &mut Space<'_>, facts: &Facts, command: &[u8])
     -> Result<Reply, Failure>;
+
+    /// Takes one step of the migration from `from_schema`, and gives the cursor of the next.
+    ///
+    /// # Errors
+    /// Why it cannot; then nothing that it wrote stays.
+    fn migrate(
+        &self,
+        space: &mut Space<'_>,
+        from_schema: u32,
+        cursor: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, Failure>;
+
+    /// One page of what is wrong with the state. Reads only.
+    ///
+    /// # Errors
+    /// Why it cannot tell.
+    fn check(&self, space: &mut Space<'_>, cursor: Option<&[u8]>)
+    -> Result<Page<Finding>, Failure>;
 }
 
 /// The digest under which a native module is installed: that of `file`, which stands for it in the
@@ -125,21 +143,51 @@ pub(super) fn apply(
     facts: &Facts,
     command: &[u8],
 ) -> Result<(Outcome, Vec<Event>), Fault> {
+    let applied = write(overlay, prefix, |space| native.apply(space, facts, command))?;
+    Ok(match applied {
+        Ok((reply, events)) => (Outcome::Applied(reply.pack().into()), events),
+        Err(refusal) => (Outcome::Refused(refusal), Vec::new()),
+    })
+}
+
+pub(super) fn migrate(
+    native: &Arc<dyn Native>,
+    overlay: &mut Overlay,
+    prefix: &[u8],
+    from_schema: u32,
+    cursor: Option<&[u8]>,
+) -> Result<Result<Option<Vec<u8>>, Outcome>, Fault> {
+    let step = write(overlay, prefix, |space| native.migrate(space, from_schema, cursor))?;
+    Ok(step.map(|(cursor, _)| cursor).map_err(Outcome::Refused))
+}
+
+pub(super) fn check(
+    native: &Arc<dyn Native>,
+    overlay: &mut Overlay,
+    prefix: &[u8],
+    cursor: Option<&[u8]>,
+) -> Result<Result<Page<Finding>, Outcome>, Fault> {
+    let page = write(overlay, prefix, |space| native.check(space, cursor))?;
+    Ok(page.map(|(page, _)| page).map_err(Outcome::Refused))
+}
+
+/// One call under a savepoint: what it wrote stays if it ends well.
+fn write<T>(
+    overlay: &mut Overlay,
+    prefix: &[u8],
+    call: impl FnOnce(&mut Space<'_>) -> Result<T, Failure>,
+) -> Result<Result<(T, Vec<Event>), Failure>, Fault> {
     overlay.savepoint();
     let mut space = Space::new(overlay, prefix);
-    let applied = native.apply(&mut space, facts, command);
+    let called = call(&mut space);
     let ended = space.end();
-    match (applied, ended) {
-        (Ok(reply), Ok(events)) => {
-            overlay.commit();
-            Ok((Outcome::Applied(reply.pack().into()), events))
-        }
-        (applied, ended) => {
-            overlay.rollback();
-            ended?;
-            Ok((Outcome::Refused(applied.expect_err("the other arm has the reply")), Vec::new()))
-        }
+    if called.is_ok() && ended.is_ok() {
+        overlay.commit();
+    } else {
+        overlay.rollback();
     }
+    let events = ended?;
+    Ok(called.map(|result| (result, events)))
 }
 
 pub(super) fn evaluate(

@@ -55,6 +55,19 @@ impl Services {
     }
 }
 
+impl Services {
+    /// Runs what reads the state on a blocking thread; in a simulation, which has none, at once.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        if matches!(self.evaluator, evaluator::Evaluator::Inline) {
+            return work();
+        }
+        blocking(work).await
+    }
+}
+
 impl Backend for Services {
     fn module(
         &self,

@@ -392,13 +392,14 @@ async fn identity(
             tracing::info!("{waiting}");
             options.progress.send_replace(waiting.to_owned());
         };
+        let entrant = directory.entrant(rand::random())?;
         let joined = bootstrap::join(
             &raft::Tcp,
             &options.helpers,
             registered,
             surroundings,
             &tell,
-            rand::random(),
+            entrant,
             stop,
         )
         .await?;

@@ -3,6 +3,7 @@
 //! ```text
 //! format     which layout; its presence makes a directory ours, so it is written last
 //! lock       held as long as a process uses the directory; contains that process's id
+//! entrant    the number that a joining frontend asks with, until it knows who it is
 //! identity   which frontend of which cluster this is; absent until it is known
 //! members    the cluster's frontends when this one joined, for as long as its state names none
 //! fence      what the log had made durable, apart from it
@@ -46,6 +47,10 @@ const FOLDERS: [&str; 4] = ["log", "state", "snapshots", "modules"];
 /// What may be in a directory that counts as empty: what a crash in [`DataDirectory::open`] leaves,
 /// and what a file system of its own comes with.
 const NOT_FOREIGN: [&str; 3] = ["lock", "format.new", "lost+found"];
+
+/// What a frontend may have left that does not know who it is.
+const MADE_BY_JOINING: [&str; 7] =
+    ["format", "entrant", "entrant.new", "members", "members.new", "identity.new", "lock"];
 
 /// Which frontend a data directory belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +157,7 @@ impl DataDirectory {
             return;
         }
         // Best effort, and never with what is in a folder: nothing is, as long as nobody it is.
-        for file in ["format", "members", "members.new", "identity.new", "lock"] {
+        for file in MADE_BY_JOINING {
             let _ = fs::remove_file(self.path.join(file));
         }
         let folders = FOLDERS.iter().map(|name| self.path.join(name));
@@ -213,6 +218,26 @@ impl DataDirectory {
     /// When it cannot be written.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), DirectoryError> {
         write_lines(&self.path, "identity", &identity.to_lines())
+    }
+
+    /// The number that a joining frontend asks with, the same one after every restart: `random` the
+    /// first time, durably on return. By it the cluster knows a request that it has granted before.
+    /// One that came late from a process that was killed would otherwise look like another
+    /// frontend's, and take this one's place.
+    ///
+    /// # Errors
+    /// When the file is damaged, cannot be read or cannot be written.
+    pub fn entrant(&self, random: u64) -> Result<u64, DirectoryError> {
+        let Some(lines) = read_lines(&self.path, "entrant")? else {
+            let lines = Lines::new([("entrant", random.to_string())]);
+            write_lines(&self.path, "entrant", &lines)?;
+            return Ok(random);
+        };
+        let kept = lines.get("entrant").and_then(|text| text.parse().ok());
+        kept.ok_or_else(|| DirectoryError::Damaged {
+            path: self.path.join("entrant"),
+            reason: "it names no number".to_owned(),
+        })
     }
 
     /// The frontends that the cluster had when this one joined; empty for a founder.

@@ -53,7 +53,7 @@ enum Change {
 }
 
 /// What a statement came to.
-type Came = oneshot::Receiver<Result<(), Failure>>;
+pub(super) type Came = oneshot::Receiver<Result<(), Failure>>;
 
 /// The operator's desk.
 #[derive(Default)]
@@ -282,7 +282,7 @@ fn prepare(world: &mut World, address: &str) {
 }
 
 /// Runs a statement in a session of its own.
-fn execute(running: &Running, sql: String) -> Came {
+pub(super) fn execute(running: &Running, sql: String) -> Came {
     let (done, came) = oneshot::channel();
     let Some(connection) = running.connect() else { return came };
     running.handle().spawn(async move {

@@ -31,3 +31,11 @@ pub fn keep(birth: &Birth, cluster: &Cluster, stop: &CancellationToken) {
     let (subscriber, token) = (cluster.clone(), stop.clone());
     tokio::spawn(async move { subscriber.keep_subscription(members, token).await });
 }
+
+/// What it runs, as long as it does, when modules come and go.
+pub fn keep_modules(cluster: &Cluster, stop: &CancellationToken) {
+    let (modules, token) = (cluster.clone(), stop.clone());
+    tokio::spawn(async move { modules.acknowledge_modules(token).await });
+    let (migration, token) = (cluster.clone(), stop.clone());
+    tokio::spawn(async move { migration.keep_migrating(token).await });
+}

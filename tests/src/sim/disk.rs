@@ -35,6 +35,8 @@ pub enum Mood {
 
 /// The file that says who a host's frontend is: durable when it is written.
 pub type Passport = Arc<Mutex<Option<Identity>>>;
+/// The file with the number that a joining frontend asks with.
+pub type Entrant = Arc<Mutex<Option<u64>>>;
 /// The file with the cluster's frontends and their addresses when this one joined.
 pub type Acquaintances = Arc<Mutex<Vec<(NodeId, String)>>>;
 
@@ -48,6 +50,8 @@ pub struct Disk {
     pub snapshots: Arc<MemorySnapshots>,
     /// Who the frontend on it is.
     pub passport: Passport,
+    /// By what the cluster knows its requests to be taken in.
+    pub entrant: Entrant,
     /// Whom it knows of before its state names them.
     pub members: Acquaintances,
     /// How it behaves.
@@ -63,6 +67,7 @@ impl Disk {
             snapshots: Arc::new(MemorySnapshots::new(Arc::clone(&state), read_mark)),
             state,
             passport: Arc::default(),
+            entrant: Arc::default(),
             members: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Takes(0..=1))),
         }
@@ -206,6 +211,9 @@ pub struct WatchedState {
 
 /// First byte of the rows that remember requests.
 const REQUESTS: u8 = 0x05;
+/// The rows that say which module is active, and how far its migration is.
+const ACTIVE: &[u8] = &[0x03, 1];
+const MIGRATION: &[u8] = &[0x03, 3];
 
 impl StateStore for WatchedState {
     fn view(&self) -> Arc<dyn View> {
@@ -215,6 +223,12 @@ impl StateStore for WatchedState {
     fn commit(&self, mut writes: Writes) -> Result<(), StateError> {
         if self.context.has(Mutation::LostOutcome) && self.context.dice.chance(300_000) {
             writes.retain(|key, value| value.is_none() || key.first() != Some(&REQUESTS));
+        }
+        for (mutation, row) in [(Mutation::LostActivation, ACTIVE), (Mutation::LostStep, MIGRATION)]
+        {
+            if self.context.has(mutation) && self.context.dice.chance(300_000) {
+                writes.retain(|key, _| key != row);
+            }
         }
         self.state.commit(writes)?;
         // Now and then RocksDB writes its memory out by itself.

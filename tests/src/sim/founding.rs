@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kv::{Kv, Request, Response};
+use kv::{Request, Response};
 use quorate::cluster::bootstrap::founder;
-use quorate::runtime::{Native, Runtime, native_digest};
+use quorate::runtime::{Runtime, native_digest};
 use quorate::storage::Identity;
 use quorate::types::{
     Frontend, HostCommand, Lifecycle, Lsn, ModuleDigest, ModuleManifest, NodeId, Order,
@@ -21,12 +21,10 @@ use super::frontend::{Asked, Running, Statement, registered};
 use super::history::{Answer, Operation, Question};
 use super::level::Level;
 use super::model::response;
-use super::native::NativeModule;
 use super::network::Network;
+use super::release::Release;
 use super::world::{FOUNDING_MS, World};
 
-/// Stands for the native module in the log.
-const NATIVE_FILE: &[u8] = b"kv, compiled into the simulation";
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// The module that runs.
@@ -39,14 +37,8 @@ pub struct Module {
 impl Module {
     /// kv, natively.
     pub fn native() -> Self {
-        let description = NativeModule::<Kv<1>>::default().describe().pack().into();
-        Self { file: Bytes::from_static(NATIVE_FILE), description }
-    }
-
-    /// A runtime for the native module.
-    pub fn native_runtime(&self) -> Runtime {
-        Runtime::without_engine()
-            .with_native(&self.file, Arc::new(NativeModule::<Kv<1>>::default()))
+        let first = Release::First;
+        Self { file: first.file(), description: first.native().describe().pack().into() }
     }
 
     /// A component file.

@@ -34,7 +34,9 @@ use tonic::service::Routes;
 
 use super::company;
 use super::context::Context;
-use super::disk::{self, Acquaintances, Disk, Passport, Watched, WatchedSnapshots, WatchedState};
+use super::disk::{
+    self, Acquaintances, Disk, Entrant, Passport, Watched, WatchedSnapshots, WatchedState,
+};
 use super::level::Watching;
 use super::mutation::Mutation;
 use super::network::Network;
@@ -125,12 +127,16 @@ pub struct Birth {
     pub address: String,
     /// Who it is, once it has been told.
     pub passport: Passport,
+    /// What it asks with until then.
+    pub entrant: Entrant,
     /// Whom it knows of before its state names them.
     pub members: Acquaintances,
     /// Whom it asks who it is.
     pub helpers: Vec<String>,
     /// Whether anything changes who belongs.
     pub has_changes: bool,
+    /// Whether modules are installed and activated while it runs.
+    pub has_swaps: bool,
     /// How patient it is.
     pub profile: Profile,
     /// What runs modules.
@@ -271,7 +277,7 @@ async fn start(
     tokio::spawn(disk::drive(writer, log_disk, mood, Arc::clone(&context)));
     let (machine, applier) =
         Machine::open(store, birth.runtime.clone()).map_err(|error| error.to_string())?;
-    oracle.lock().started(birth.host, &machine.applied(), snapshots.last());
+    oracle.lock().started(birth.host, &machine, snapshots.last());
     let apply = WatchedApply {
         inner: Gated { applier, machine: machine.clone(), log: log.clone() },
         host: birth.host,
@@ -295,6 +301,9 @@ async fn start(
     tokio::spawn(async move { members.keep_membership(token).await });
     if birth.has_changes {
         company::keep(&birth, &cluster, &stop);
+    }
+    if birth.has_swaps {
+        company::keep_modules(&cluster, &stop);
     }
     if spoiling::is_wanted(&context) {
         tokio::spawn(spoiling::keep(cluster.clone(), Arc::clone(&context)));
@@ -324,7 +333,8 @@ async fn identity(
     }
     let (dial, own) = (network.dialer(birth.host), company::own(birth));
     let surroundings = Surroundings::unknown(Live::new(config()));
-    let (stop, entrant) = (CancellationToken::new(), context.dice.next());
+    let entrant = *birth.entrant.lock().get_or_insert_with(|| context.dice.next());
+    let stop = CancellationToken::new();
     let joined =
         bootstrap::join(&*dial, &birth.helpers, &own, &surroundings, &|_: &str| {}, entrant, &stop)
             .await;
@@ -383,6 +393,7 @@ fn options(
         Some(Mutation::DiscardedIsRefused) => Some(quorate::raft::Defect::DiscardedIsRefused),
         Some(Mutation::FeedUncommitted) => Some(quorate::raft::Defect::FeedUncommitted),
         Some(Mutation::FeedSkipsPurged) => Some(quorate::raft::Defect::FeedSkipsPurged),
+        Some(Mutation::FeedUnchecked) => Some(quorate::raft::Defect::FeedUnchecked),
         _ => None,
     };
     options
@@ -427,8 +438,7 @@ impl Apply for WatchedApply {
 
     fn reload(&mut self) -> Result<(), ApplyError> {
         self.inner.reload()?;
-        let applied = self.machine.applied();
-        self.oracle.lock().started(self.host, &applied, self.snapshots.last());
+        self.oracle.lock().started(self.host, &self.machine, self.snapshots.last());
         Ok(())
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kv::{Request, Response};
-use quorate::types::{Action, Batch, Command, Lsn, RequestId};
+use quorate::types::{
+    Action, Batch, Command, HostCommand, Lifecycle, Lsn, ModuleDigest, Outcome, RequestId,
+};
 use quorate_wire::{Body, Reply};
 
 /// One value of a key and since when it has it.
@@ -14,11 +16,13 @@ type Version = (Lsn, Option<Bytes>);
 /// The model.
 #[derive(Default)]
 pub struct Model {
-    ran: BTreeMap<RequestId, (Lsn, Option<Bytes>)>,
+    ran: BTreeMap<RequestId, Expected>,
     floors: BTreeMap<u64, u64>,
     keys: BTreeMap<Bytes, Vec<Version>>,
     /// Which values were written where: every value of a write is used once.
     written: BTreeMap<Bytes, Vec<Lsn>>,
+    /// Which module was active since when.
+    active: BTreeMap<Lsn, ModuleDigest>,
 }
 
 /// What a command of the log must come to.
@@ -26,6 +30,8 @@ pub struct Model {
 pub enum Expected {
     /// This packed reply, at this LSN.
     Applied(Lsn, Bytes),
+    /// Another module made it than the one that was active at this LSN.
+    Changed(Lsn),
     /// Its client said that it needs no answer.
     Stale,
     /// Not a command of the module: the model does not know.
@@ -33,31 +39,75 @@ pub enum Expected {
 }
 
 impl Model {
-    /// Runs the commands of an entry.
-    pub fn apply(&mut self, lsn: Lsn, batch: &Batch) -> Vec<Expected> {
-        let Ok((_, commands)) = batch.unpack() else { return Vec::new() };
-        commands.iter().map(|command| self.command(lsn, command)).collect()
+    /// Runs the commands of an entry. Whether the host refuses one of its own is not worked out
+    /// here: that they came to these outcomes is believed, and what follows from them is not.
+    pub fn apply(
+        &mut self,
+        lsn: Lsn,
+        batch: &Batch,
+        outcomes: &[(Lsn, Outcome)],
+    ) -> Result<Vec<Expected>, String> {
+        let Ok((_, commands)) = batch.unpack() else { return Ok(Vec::new()) };
+        let mut expected = Vec::new();
+        for (at, command) in commands.iter().enumerate() {
+            expected.push(self.command(lsn, command, outcomes.get(at).map(|(_, came)| came))?);
+        }
+        Ok(expected)
     }
 
-    fn command(&mut self, lsn: Lsn, packed: &Bytes) -> Expected {
-        let Ok(command) = Command::unpack(packed) else { return Expected::Unknown };
+    fn command(
+        &mut self,
+        lsn: Lsn,
+        packed: &Bytes,
+        came: Option<&Outcome>,
+    ) -> Result<Expected, String> {
+        let Ok(command) = Command::unpack(packed) else { return Ok(Expected::Unknown) };
         let floor = self.floors.entry(command.request.client).or_default();
         *floor = (*floor).max(command.floor);
         if command.request.sequence < *floor {
-            return Expected::Stale;
+            return Ok(Expected::Stale);
         }
-        if let Some((at, reply)) = self.ran.get(&command.request) {
-            return match reply {
-                Some(reply) => Expected::Applied(*at, reply.clone()),
-                None => Expected::Unknown,
-            };
+        if let Some(before) = self.ran.get(&command.request) {
+            return Ok(before.clone());
         }
-        let reply = match &command.action {
-            Action::Module { payload, .. } => self.run(lsn, payload),
-            Action::Host(_) => None,
+        let expected = match command.action {
+            Action::Module { digest, .. } if self.active_at(lsn) != Some(digest) => {
+                Expected::Changed(lsn)
+            }
+            Action::Module { payload, .. } => {
+                self.run(lsn, &payload).map_or(Expected::Unknown, |it| Expected::Applied(lsn, it))
+            }
+            Action::Host(HostCommand::Lifecycle(Lifecycle::Activate(order))) => {
+                if matches!(came, Some(Outcome::Applied(_))) {
+                    self.activate(lsn, order.to, order.expected)?;
+                }
+                Expected::Unknown
+            }
+            Action::Host(_) => Expected::Unknown,
         };
-        self.ran.insert(command.request, (lsn, reply.clone()));
-        reply.map_or(Expected::Unknown, |reply| Expected::Applied(lsn, reply))
+        self.ran.insert(command.request, expected.clone());
+        Ok(expected)
+    }
+
+    /// A module was activated by somebody who took `expected` for the active one. The commands
+    /// after it, of the same entry too, are for that module.
+    fn activate(
+        &mut self,
+        lsn: Lsn,
+        digest: ModuleDigest,
+        expected: Option<ModuleDigest>,
+    ) -> Result<(), String> {
+        let active = self.active_at(lsn);
+        if active != expected && active != Some(digest) {
+            return Err(format!("{digest} is activated in place of {expected:?}, not {active:?}"));
+        }
+        self.active.insert(lsn, digest);
+        Ok(())
+    }
+
+    /// The active module as of an LSN.
+    pub fn active_at(&self, lsn: Lsn) -> Option<ModuleDigest> {
+        self.active.range(..=lsn).next_back().map(|(_, digest)| *digest)
     }
 
     /// The payload is a flag for the form of the answer, then the packed request.

@@ -1,7 +1,5 @@
 //! Defects that can be put in on purpose, to see that the simulation finds them.
 
-use super::plan::CHANGES_FROM;
-
 /// A defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutation {
@@ -38,26 +36,18 @@ pub enum Mutation {
     FeedUncommitted,
     /// An upstream that has purged what a subscriber needs goes on behind it, without a snapshot.
     FeedSkipsPurged,
+    /// A subscriber has the feed go on where its log ends, whosever entry that is.
+    FeedUnchecked,
+    /// The row that says which module is active is lost now and then, so a restart goes back to
+    /// the one before.
+    LostActivation,
+    /// The row that says how far a migration is is lost now and then.
+    LostStep,
 }
 
 impl Mutation {
     /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
         self != Self::DiscardedIsRefused
-    }
-
-    /// Where to begin to look for it: among histories in which frontends join and leave, if it
-    /// shows only there.
-    pub fn first_seed(self) -> u64 {
-        match self {
-            Self::PromotedAtOnce
-            | Self::UnaskedRemoval
-            | Self::StaleMembership
-            | Self::BoundedNotRefreshed
-            | Self::EmptyVoter
-            | Self::FeedUncommitted
-            | Self::FeedSkipsPurged => CHANGES_FROM,
-            _ => 1,
-        }
     }
 }

@@ -11,34 +11,40 @@
 //! | a leader has all committed before it, and the votes of a majority | it is first seen to lead |
 //! | voters change by legal steps that were asked for; who is out stays out | every membership |
 //! | an id is given once, and never to a second disk | registry, start |
+//! | one module and one state of its migration at each LSN | every applied run, every start |
 //!
 //! A majority is always one of the membership that the frontend in question has in its log; of a
 //! joint one, a majority of each half.
 
 mod disk;
+mod majority;
 mod members;
+mod modules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate::machine::{Applied, Machine};
+use quorate::machine::{Machine, MachineView};
 use quorate::storage::log::{Change, SimLogDevice, unseal_entry};
 use quorate::types::{
     BatchReply, Entry, EntryPayload, Frontend, FrontendKind, LeaderId, LogId, Lsn, Membership,
-    NodeId, Outcome, StateDigest,
+    NodeId, Outcome, Rejection, StateDigest,
 };
 
 use super::context::Context;
 use super::model::{Expected, Model};
 use disk::Disk;
 use members::Members;
+use modules::Modules;
 
 /// An entry known to be committed.
 struct Committed {
     id: LogId,
     record: Bytes,
     expected: Vec<Expected>,
+    /// What its commands came to on the first frontend that applied it.
+    outcomes: Arc<[(Lsn, Outcome)]>,
     digest: Option<StateDigest>,
 }
 
@@ -55,6 +61,7 @@ pub struct Oracle {
     committed: BTreeMap<u64, Committed>,
     leaders: BTreeMap<LeaderId, usize>,
     members: Members,
+    modules: Modules,
     /// What the committed log means.
     pub model: Model,
 }
@@ -73,6 +80,7 @@ impl Oracle {
             committed: BTreeMap::new(),
             leaders: BTreeMap::new(),
             members: Members::default(),
+            modules: Modules::default(),
             model: Model::default(),
         }
     }
@@ -288,7 +296,7 @@ impl Oracle {
                 return;
             };
             match self.committed.get(&index) {
-                None => self.first(entry, record.clone()),
+                None => self.first(entry, record.clone(), reply),
                 Some(known) if known.record != record => {
                     self.context.violate(format!(
                         "one payload per LSN: host {host} applies {} at {index}, others {}",
@@ -313,6 +321,18 @@ impl Oracle {
         if let Err(what) = self.members.registered(view.lsn().0, view.frontends()) {
             self.context.violate(format!("registry at LSN {}: {what}", view.lsn()));
         }
+        self.runs(host, &view);
+    }
+
+    /// `host` has the module of a state ready. Every other one had the same at that LSN, and it is
+    /// the one that the log activated.
+    fn runs(&mut self, host: usize, view: &MachineView) {
+        match self.modules.are(view, self.model.active_at(view.lsn())) {
+            Ok(news) => news.into_iter().for_each(|what| self.context.count(what)),
+            Err(what) => {
+                self.context.violate(format!("module at LSN {}: host {host} {what}", view.lsn()));
+            }
+        }
     }
 
     fn compare(
@@ -334,6 +354,12 @@ impl Oracle {
             }
         }
         // Entries that were applied before have no replies.
+        if !reply.outcomes.is_empty() && reply.outcomes != known.outcomes {
+            self.context.violate(format!(
+                "outcomes differ at LSN {index}: host {host} has {:?}, others {:?}",
+                reply.outcomes, known.outcomes
+            ));
+        }
         for (expected, (at, outcome)) in known.expected.iter().zip(reply.outcomes.iter()) {
             let agrees = match (expected, outcome) {
                 (Expected::Unknown, _) => true,
@@ -341,6 +367,7 @@ impl Oracle {
                 (Expected::Applied(lsn, wanted), Outcome::Applied(got)) => {
                     lsn == at && wanted == got
                 }
+                (Expected::Changed(lsn), Outcome::Rejected(Rejection::ModuleChanged)) => lsn == at,
                 _ => false,
             };
             if !agrees {
@@ -354,7 +381,7 @@ impl Oracle {
     }
 
     /// An LSN is applied for the first time anywhere.
-    fn first(&mut self, entry: &Entry, record: Bytes) {
+    fn first(&mut self, entry: &Entry, record: Bytes, reply: &BatchReply) {
         let index = entry.log_id.index;
         if index != 0 && !self.committed.contains_key(&(index - 1)) {
             self.context.violate(format!("LSN {index} is applied before {}", index - 1));
@@ -369,9 +396,13 @@ impl Oracle {
             ));
         }
         let expected = match &entry.payload {
-            EntryPayload::Normal(batch) => self.model.apply(Lsn(index), batch),
-            EntryPayload::Blank | EntryPayload::Membership(_) => Vec::new(),
+            EntryPayload::Normal(batch) => self.model.apply(Lsn(index), batch, &reply.outcomes),
+            EntryPayload::Blank | EntryPayload::Membership(_) => Ok(Vec::new()),
         };
+        let expected = expected.unwrap_or_else(|what| {
+            self.context.violate(format!("LSN {index}: {what}"));
+            Vec::new()
+        });
         if let EntryPayload::Membership(next) = &entry.payload {
             let mut before = self.memberships.range(..index).rev();
             let previous =
@@ -380,58 +411,9 @@ impl Oracle {
                 self.members.committed(previous, next);
             }
         }
-        let committed = Committed { id: entry.log_id, record, expected, digest: None };
+        let (id, outcomes) = (entry.log_id, reply.outcomes.clone());
+        let committed = Committed { id, record, expected, outcomes, digest: None };
         self.committed.insert(index, committed);
-    }
-
-    /// Whether a record is durable on a majority, by the memberships in the log of one of those who
-    /// have it: the last one before it, or a later one.
-    fn is_on_majority(&self, index: u64, record: &Bytes) -> bool {
-        let holds = |disk: &Disk| disk.kept(index, record);
-        self.disks.iter().filter(|disk| holds(disk)).any(|disk| {
-            let kept = |at: u64, record: &Bytes| disk.kept(at, record);
-            let own = |(at, all): (&u64, _)| self.in_log(disk, *at, all, kept);
-            let in_force = self.memberships.range(..=index).rev().filter_map(own).next();
-            // A leader counts by the newest in its log, on its disk or not. If it is lost, so that
-            // the one before is in force, the majorities of that one include these.
-            let seen = |at: u64, record: &Bytes| disk.log.seen(at).as_ref() == Some(record);
-            let newest = |(at, all): (&u64, _)| self.in_log(disk, *at, all, seen);
-            let later = self.memberships.range(index + 1..).filter_map(newest);
-            in_force.into_iter().chain(later).any(|(_, all)| self.is_majority(all, holds))
-        })
-    }
-
-    /// Whether a majority of a membership has a disk that `counts`.
-    fn is_majority(&self, membership: &Membership, counts: impl Fn(&Disk) -> bool) -> bool {
-        let has = |node: &&NodeId| {
-            self.disks.iter().any(|disk| disk.node == Some(**node) && counts(disk))
-        };
-        let mut configs = membership.get_joint_config().iter();
-        configs.all(|config| 2 * config.iter().filter(has).count() > config.len())
-    }
-
-    /// Whether `host` was elected by a majority of those who vote by its own log, as that was
-    /// before it led, and is one of them, or was until the newest change: that may reach it between
-    /// the probe of its chances and the election.
-    fn is_elected(&self, host: usize, leader: LeaderId) -> Result<(), String> {
-        let disk = self.disk(host);
-        let seen = |at: u64, record: &Bytes| disk.log.seen(at).as_ref() == Some(record);
-        let all = self.memberships.iter().rev();
-        let own = all.filter_map(|(at, all)| {
-            let (by, membership) = self.in_log(disk, *at, all, seen)?;
-            Some((*at, by, membership))
-        });
-        let mut before = own.filter(|(_, by, _)| *by != leader);
-        let Some((at, by, in_force)) = before.next() else { return Ok(()) };
-        let votes = |disk: &Disk| disk.log.voted().is_some_and(|vote| vote.leader_id >= leader);
-        let votes_in = |it: &Membership| it.voter_ids().any(|voter| voter == leader.node_id);
-        let votes_itself =
-            votes_in(in_force) || before.next().is_some_and(|(_, _, it)| votes_in(it));
-        if votes_itself && self.is_majority(in_force, votes) {
-            return Ok(());
-        }
-        let voted: Vec<_> = self.disks.iter().map(|disk| (disk.node, disk.log.voted())).collect();
-        Err(format!(" of the membership {by}.{at}: {in_force}; the newest votes are {voted:?}"))
     }
 
     /// `host` leads, by its own account.
@@ -463,7 +445,8 @@ impl Oracle {
 
     /// `host` has read its state, at its start or from a snapshot. It must be a state that the log
     /// explains: the log holds its last entry, or a snapshot on this disk reaches as far.
-    pub fn started(&mut self, host: usize, applied: &Applied, snapshot: Option<LogId>) {
+    pub fn started(&mut self, host: usize, machine: &Machine, snapshot: Option<LogId>) {
+        let applied = machine.applied();
         self.reached.remove(&host);
         let Some(last) = applied.log_id else { return };
         self.reached.insert(host, last.index);
@@ -479,6 +462,7 @@ impl Oracle {
                  hold, and no snapshot that reaches it"
             ));
         }
+        self.runs(host, &machine.view());
         let known = self.committed.get(&last.index).and_then(|committed| committed.digest);
         if known.is_some_and(|digest| digest != applied.digest) {
             self.context.violate(format!(

@@ -118,6 +118,8 @@ pub struct Plan {
     pub moves: bool,
     /// How often somebody changes who belongs, in millionths per millisecond.
     pub change_rate: u64,
+    /// How often somebody installs or activates a module, in millionths per millisecond.
+    pub swap_rate: u64,
     /// Clients.
     pub clients: u64,
     /// Keys that they fight over.
@@ -138,16 +140,15 @@ pub struct Plan {
 
 /// Every so many seeds, modules run as WebAssembly.
 const WASM_EVERY: u64 = 32;
-/// From this seed on, frontends join and leave in every other history: not all of those hold yet.
-/// The others are the histories that they were before any could.
-pub const CHANGES_FROM: u64 = 1_000_000;
+/// Every so many seeds, frontends join and leave.
 const CHANGES_EVERY: u64 = 2;
-
-/// How many of those have observers, and how many frontends that move, in millionths.
+/// How many of those have observers, how many of these have roles that change, and how many of all
+/// have frontends that move, in millionths.
 const OBSERVED_RATE: u64 = 500_000;
+const TURNING_RATE: u64 = 600_000;
 const MOVING_RATE: u64 = 300_000;
-/// From this seed on, roles and addresses change too.
-const ALTERED_FROM: u64 = 2_000_000;
+/// How many of all seeds have modules that are installed and activated, in millionths.
+const SWAPPING_RATE: u64 = 350_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -161,17 +162,22 @@ impl Plan {
         }
         // Of their own, so that the other plans stay what they are.
         let own = Dice::new(!seed);
-        let changes = seed >= CHANGES_FROM && seed.is_multiple_of(CHANGES_EVERY);
+        let changes = seed.is_multiple_of(CHANGES_EVERY);
+        let wasm = seed.is_multiple_of(WASM_EVERY);
         let change_rate = if changes { own.within(&(150..=1_200)) } else { 0 };
         let observers = if changes && own.chance(OBSERVED_RATE) { 2 } else { 0 };
-        let moves = changes && own.chance(MOVING_RATE) && seed >= ALTERED_FROM;
+        let moves = changes && own.chance(MOVING_RATE);
+        let turns = observers > 0 && own.chance(TURNING_RATE);
+        let swaps = own.chance(SWAPPING_RATE) && !wasm;
+        let swap_rate = if swaps { own.within(&(300..=3_000)) } else { 0 };
         Self {
             hosts,
             spares: if changes { 2 + observers } else { 0 },
             observers,
-            turns: observers > 0 && seed >= ALTERED_FROM,
+            turns,
             moves,
             change_rate,
+            swap_rate,
             clients: dice.within(&(2..=8)),
             keys: dice.within(&(2..=8)),
             think_ms: 0..=dice.within(&(1..=30)),
@@ -179,13 +185,18 @@ impl Plan {
             fault_rate: dice.within(&(1_000..=8_000)),
             crash_rate: if dice.chance(500_000) { dice.within(&(100..=4_000)) } else { 0 },
             faults,
-            wasm: seed.is_multiple_of(WASM_EVERY),
+            wasm,
         }
     }
 
     /// Whether anything changes who belongs.
     pub fn has_changes(&self) -> bool {
         self.change_rate > 0
+    }
+
+    /// Whether modules are installed and activated.
+    pub fn has_swaps(&self) -> bool {
+        self.swap_rate > 0
     }
 
     /// Chooses a fault.

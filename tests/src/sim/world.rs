@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quorate::raft::Profile;
 use quorate::runtime::{Runtime, RuntimeOptions};
 use quorate::types::NodeId;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::Instant;
 
 use super::clients::{Client, Doors};
@@ -25,7 +25,8 @@ use super::mutation::Mutation;
 use super::network::Network;
 use super::oracle::Oracle;
 use super::plan::{Plan, Role};
-use super::{changes, ending, faults};
+use super::release::Release;
+use super::{changes, ending, faults, swaps};
 
 /// A cluster must be founded in so many milliseconds.
 pub(super) const FOUNDING_MS: u64 = 30_000;
@@ -82,6 +83,7 @@ pub struct World {
     pub(super) asking: Arc<()>,
     pub(super) crash_rate: Arc<AtomicU64>,
     pub(super) operator: changes::Operator,
+    pub(super) publisher: swaps::Publisher,
     is_founded: bool,
     runtime: Runtime,
     pub(super) module: Module,
@@ -118,8 +120,7 @@ impl World {
             let module = Module::component(&runtime, crate::modules::KV);
             (runtime, module)
         } else {
-            let module = Module::native();
-            (module.native_runtime(), module)
+            (Release::runtime(), Module::native())
         };
         let clients = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -141,6 +142,7 @@ impl World {
             asking: Arc::new(()),
             crash_rate: Arc::default(),
             operator: changes::Operator::default(),
+            publisher: swaps::Publisher::default(),
             is_founded: false,
             runtime,
             module,
@@ -163,6 +165,9 @@ impl World {
             }
             if self.plan.has_changes() {
                 changes::operate(self);
+            }
+            if self.plan.has_swaps() {
+                swaps::operate(self);
             }
             if !self.step() {
                 return;
@@ -191,6 +196,9 @@ impl World {
         }
         if self.plan.has_changes() && self.is_founded {
             changes::tend(self);
+        }
+        if self.plan.has_swaps() {
+            swaps::tend(self);
         }
         let until = self.clients_epoch + Duration::from_millis(now);
         self.clients.block_on(super::clients::until(until));
@@ -279,9 +287,11 @@ impl World {
             host: at,
             address: self.network.address(at),
             passport: Arc::clone(&host.disk.passport),
+            entrant: Arc::clone(&host.disk.entrant),
             members: Arc::clone(&host.disk.members),
             helpers,
             has_changes: self.plan.has_changes(),
+            has_swaps: self.plan.has_swaps(),
             profile: Profile::Fast,
             runtime: self.runtime.clone(),
             start: self.starts,
@@ -390,10 +400,24 @@ impl World {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let Some(running) = self.running(at) else {
+        let done = self.attempt(at, work);
+        if done.is_none() && self.context.violation().is_none() {
             self.context.violate(format!("host {at} does not serve"));
-            return None;
-        };
+        }
+        done
+    }
+
+    /// Likewise, on a host that may end meanwhile.
+    pub(super) fn attempt<T, F>(
+        &mut self,
+        at: usize,
+        work: impl FnOnce(super::frontend::Running) -> F,
+    ) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let running = self.running(at)?;
         let (done, mut result) = oneshot::channel();
         let handle = running.handle().clone();
         let future = work(running);
@@ -402,8 +426,10 @@ impl World {
         });
         let end = self.context.now_ms() + FOUNDING_MS;
         while self.context.now_ms() < end {
-            if let Ok(result) = result.try_recv() {
-                return Some(result);
+            match result.try_recv() {
+                Ok(result) => return Some(result),
+                Err(TryRecvError::Closed) => return None,
+                Err(TryRecvError::Empty) => {}
             }
             if !self.step() {
                 return None;

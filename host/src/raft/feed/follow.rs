@@ -15,6 +15,7 @@ use crate::proto::peer::feed_part::Part;
 use crate::proto::peer::feed_request::Request as Asked;
 use crate::proto::peer::{FeedBatch, FeedHello, FeedPart, FeedPulse, FeedRequest};
 use crate::raft::network::Peers;
+use crate::raft::node::Defect;
 use crate::raft::{Raft, wire};
 use crate::types::{Entry, LogId, NodeId, Vote, decode_entry};
 
@@ -54,6 +55,7 @@ pub(in crate::raft) struct Follower {
     pub upstream: watch::Sender<Option<Upstream>>,
     /// Whether the others say that this frontend does not vote any more, whatever its log says.
     pub aside: watch::Sender<bool>,
+    pub defect: Option<Defect>,
 }
 
 /// Forgets the upstream when it is dropped, so also when following is given up.
@@ -83,7 +85,7 @@ impl Follower {
     ) -> Result<(), FeedEnd> {
         let remote = self.peers.get(node, address).map_err(|reason| lost(node, reason))?;
         self.check_standing(node)?;
-        let committed = self.raft.metrics().borrow_watched().local_committed;
+        let committed = self.position();
         let (requests, queue) = mpsc::channel(REQUESTS_QUEUED_MAX);
         let hello = FeedHello {
             committed: committed.as_ref().map(wire::log_id_out),
@@ -134,6 +136,17 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Where the feed is to begin: behind the last entry that is known to be committed here.
+    fn position(&self) -> Option<LogId> {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        let committed = metrics.local_committed;
+        if self.defect == Some(Defect::FeedUnchecked) {
+            let end = metrics.last_log_index;
+            return committed.map(|id| LogId { index: end.unwrap_or(id.index), ..id });
+        }
+        committed
     }
 
     /// A voter listens to its leader, and a leader to nobody.

@@ -93,7 +93,7 @@ impl Services {
     /// they need no warning.
     async fn back(&self, view: &MachineView, gate: ModuleGate) -> Result<Order, Failure> {
         let state = view.clone();
-        let to = blocking(move || previous(&state)).await?;
+        let to = self.read(move || previous(&state)).await?;
         let expected = view.active().map(|active| active.digest);
         Ok(Order { gate: required(gate), consent: Consent::Waived, ..Order::new(to, expected) })
     }

@@ -176,6 +176,44 @@ fn an_edited_or_cut_identity_is_refused() {
     assert!(matches!(open.identity(), Err(DirectoryError::Damaged { .. })));
 }
 
+#[test]
+fn a_directory_asks_with_the_number_that_it_drew_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = DataDirectory::open(dir.path()).unwrap();
+    assert_eq!(open.entrant(u64::MAX).unwrap(), u64::MAX);
+    assert_eq!(open.entrant(7).unwrap(), u64::MAX);
+    drop(open);
+    // A process that was killed before it knew who it is left it like that, and more.
+    fs::write(dir.path().join("entrant.new"), "cut").unwrap();
+    let open = DataDirectory::open(dir.path()).unwrap();
+    assert_eq!(open.identity().unwrap(), None);
+    assert_eq!(open.entrant(8).unwrap(), u64::MAX);
+    open.abandon();
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_damaged_number_is_refused_and_not_drawn_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = DataDirectory::open(dir.path()).unwrap();
+    open.entrant(1234).unwrap();
+    let path = dir.path().join("entrant");
+    let text = fs::read_to_string(&path).unwrap();
+    for length in 0..text.trim_end().len() {
+        fs::write(&path, &text[..length]).unwrap();
+        let error = open.entrant(5).unwrap_err();
+        assert!(matches!(error, DirectoryError::Damaged { .. }), "cut to {length} bytes");
+    }
+    for (key, value) in [("entrant", "garbage"), ("entrant", "-1"), ("other", "1")] {
+        fs::write(&path, Lines::new([(key, value.to_owned())]).to_string()).unwrap();
+        let error = open.entrant(5).unwrap_err().to_string();
+        assert!(error.contains("entrant") && error.contains("number"), "{error}");
+    }
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(open.entrant(5), Err(DirectoryError::Unreadable { .. })));
+}
+
 /// A data directory of format 1, whose state is in `state/` itself.
 fn of_format_1(path: &Path) {
     drop(DataDirectory::open(path).unwrap());

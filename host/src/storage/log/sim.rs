@@ -60,6 +60,11 @@ impl SimLogDevice {
         self.disk.lock().fault = Some(fault);
     }
 
+    /// The next write does not fail, whatever was said before.
+    pub fn mend(&self) {
+        self.disk.lock().fault = None;
+    }
+
     /// The machine loses power: of the unsynced groups the first `kept` survive.
     pub fn crash(&self, kept: usize) {
         let mut disk = self.disk.lock();
