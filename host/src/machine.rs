@@ -49,7 +49,7 @@ use bytes::Bytes;
 use quorate_wire::Failure;
 use tokio::sync::watch;
 
-use crate::runtime::{Module, Runtime};
+use crate::runtime::{Module, Pace, Runtime};
 use crate::storage::state::{StateError, StateStore};
 use crate::types::{
     Epochs, LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError,
@@ -275,13 +275,14 @@ impl Machine {
     pub fn load_module(&self, digest: ModuleDigest) -> Result<Arc<Module>, LoadError> {
         let published = self.shared.published.load_full();
         let module = published.registry.modules.get(&digest).ok_or(LoadError::Unknown(digest))?;
-        let get = |key: &[u8]| published.view.get(key);
-        let module = self.shared.modules.load(&module.manifest, published.registry.epoch, get)?;
+        let (pace, get) = (published.pace(), |key: &[u8]| published.view.get(key));
+        let module =
+            self.shared.modules.load(&module.manifest, published.registry.epoch, pace, get)?;
         // And for the epochs that may come, so that the step to one need not wait for it either.
         let next = self.epochs().each().filter(|epoch| *epoch > published.registry.epoch);
         for epoch in next {
             let manifest = &published.registry.modules[&digest].manifest;
-            self.shared.modules.load(manifest, epoch, get)?;
+            self.shared.modules.load(manifest, epoch, pace, get)?;
         }
         Ok(module)
     }
@@ -305,8 +306,8 @@ impl Machine {
         &self,
         component: &[u8],
     ) -> Result<Arc<Module>, crate::runtime::LoadError> {
-        let epoch = self.shared.published.load().registry.epoch;
-        self.shared.modules.inspect(epoch, component)
+        let published = self.shared.published.load_full();
+        self.shared.modules.inspect(published.registry.epoch, component, published.pace())
     }
 
     /// Removes the changes of entries up to `upto` from the state, but never those of the newest
@@ -332,6 +333,11 @@ fn quarantine(view: &dyn View) -> Result<Option<String>, ViewError> {
 }
 
 impl Published {
+    /// Of compiling: without an active module there is nothing that it could disturb.
+    fn pace(&self) -> Pace {
+        if self.registry.active.is_some() { Pace::Polite } else { Pace::Swift }
+    }
+
     /// Reads a state, with the table of requests that belongs to it.
     fn load(
         view: Arc<dyn View>,

@@ -61,6 +61,15 @@ use engine::Purpose;
 use module::Host;
 use slots::Slots;
 
+/// How much of the processors compiling may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// All that is there: nothing else can be done until the module is ready.
+    Swift,
+    /// What others leave: see [`Runtime::compiling_aside`].
+    Polite,
+}
+
 /// What may differ between frontends.
 #[derive(Debug, Clone, Copy)]
 pub struct RuntimeOptions {
@@ -189,7 +198,7 @@ impl Runtime {
     /// When the component is none that can run here, with the reason, or when this frontend cannot
     /// tell.
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
-        self.load_in(self.epochs.newest, bytes)
+        self.load_in(self.epochs.newest, bytes, Pace::Swift)
     }
 
     /// The epochs that it can run.
@@ -201,7 +210,12 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`load`](Self::load); a fault when this program does not know the epoch.
-    pub fn load_in(&self, epoch: Epoch, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
+    pub fn load_in(
+        &self,
+        epoch: Epoch,
+        bytes: &[u8],
+        pace: Pace,
+    ) -> Result<Arc<Module>, LoadError> {
         if !self.epochs.contain(epoch) {
             return Err(LoadError::Fault(Fault(format!(
                 "the cluster is in engine epoch {epoch}, and this program runs {}; start a release \
@@ -219,8 +233,8 @@ impl Runtime {
         let artefacts = self.artefacts.as_deref();
         let load = || Module::load(apply, read, slots, bytes, artefacts).map(Arc::new);
         match &self.compiler {
-            Some(compiler) => compiler.run(load),
-            None => load(),
+            Some(compiler) if pace == Pace::Polite => compiler.run(load),
+            _ => load(),
         }
     }
 }

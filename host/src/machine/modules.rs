@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::keys;
 use super::rows;
-use crate::runtime::{Module, Runtime};
+use crate::runtime::{Module, Pace, Runtime};
 use crate::types::{Epoch, Epochs, ModuleDigest, ModuleManifest, ViewError};
 
 /// Modules kept ready: the active one, its successor, and the one to roll back to. Beyond it the
@@ -85,13 +85,14 @@ impl Modules {
         &self,
         manifest: &ModuleManifest,
         epoch: Epoch,
+        pace: Pace,
         get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
     ) -> Result<Arc<Module>, LoadError> {
         let ready = self.ready.lock().find((epoch, manifest.digest));
         let module = match ready {
             Some(module) => module,
             // Not under the lock: others need the modules that are ready.
-            None => self.inspect(epoch, &file(manifest, get)?)?,
+            None => self.inspect(epoch, &file(manifest, get)?, pace)?,
         };
         as_described(module, manifest)
     }
@@ -105,7 +106,7 @@ impl Modules {
         get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
     ) -> Result<Arc<Module>, LoadError> {
         if !self.runtime.compiles_aside() {
-            return self.load(manifest, epoch, get);
+            return self.load(manifest, epoch, Pace::Polite, get);
         }
         let digest = manifest.digest;
         let wanted = (epoch, digest);
@@ -148,7 +149,7 @@ impl Modules {
     }
 
     fn compile_aside(&self, wanted: (Epoch, ModuleDigest), bytes: &[u8]) {
-        let failed = self.inspect(wanted.0, bytes).err();
+        let failed = self.inspect(wanted.0, bytes, Pace::Polite).err();
         let mut ready = self.ready.lock();
         match failed {
             None => {
@@ -165,8 +166,9 @@ impl Modules {
         &self,
         epoch: Epoch,
         file: &[u8],
+        pace: Pace,
     ) -> Result<Arc<Module>, crate::runtime::LoadError> {
-        let module = self.runtime.load_in(epoch, file)?;
+        let module = self.runtime.load_in(epoch, file, pace)?;
         self.ready.lock().insert((epoch, module.digest()), Arc::clone(&module));
         Ok(module)
     }

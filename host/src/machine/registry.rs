@@ -15,7 +15,7 @@ use super::keys;
 use super::modules::{LoadError, Modules};
 use super::rows;
 use super::signature::Signed;
-use crate::runtime::Module;
+use crate::runtime::{Module, Pace};
 use crate::types::{
     ClusterId, Epoch, Epochs, Frontend, Generation, Lsn, ModuleDigest, ModuleManifest, NodeId,
     Order, Outcome, StoredMembership, View, ViewError, When, decode_log_id, decode_membership,
@@ -179,7 +179,7 @@ impl Registry {
             let installed = tables.modules.get(&digest).ok_or(LoadError::Unknown(digest))?;
             let (manifest, get) = (&installed.manifest, |key: &[u8]| view.get(key));
             let module = match wait {
-                Wait::ForCompiler => modules.load(manifest, tables.epoch, get)?,
+                Wait::ForCompiler => modules.load(manifest, tables.epoch, Pace::Swift, get)?,
                 Wait::Not => modules.load_to_apply(manifest, tables.epoch, get)?,
             };
             tables.active = Some(Active { module, digest, schema, since });

@@ -7,7 +7,7 @@ use super::ending::Fault;
 use super::engine::STACK_BYTES;
 
 /// How much less than others these threads get of a processor that is wanted by both.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// The threads. The engine's own parallelism runs on them, too.
 pub(super) struct Compiler {

@@ -18,7 +18,9 @@ use crate::machine::modules::{LoadError, Modules};
 use crate::machine::position::{Position, seed};
 use crate::machine::registry::{Active, Installed, Migration, Registry, read_cluster};
 use crate::machine::rows;
-use crate::runtime::{EntryRun, Facts, Fault, Module, Overlay, ReadCall, Runtime, Witness, Writes};
+use crate::runtime::{
+    EntryRun, Facts, Fault, Module, Overlay, Pace, ReadCall, Runtime, Witness, Writes,
+};
 use crate::storage::state::{StateError, StateStore};
 use crate::types::{
     Action, BatchReply, ClusterId, Command, Entry, EntryPayload, Epoch, Lsn, ModuleManifest,
@@ -137,7 +139,7 @@ impl Shadow {
         let modules = Modules::new(runtime);
         let view = state.view();
         let epoch = rows::find(&*view, &keys::EPOCH, Epoch::decode)?.unwrap_or_default();
-        let module = modules.inspect(epoch, file)?;
+        let module = modules.inspect(epoch, file, Pace::Polite)?;
         let description = Arc::new(module.description().clone());
         let manifest = ModuleManifest {
             digest: module.digest(),
