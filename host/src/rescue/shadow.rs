@@ -6,7 +6,7 @@
 //!                            └─ copy B ── activate, migrate ── the same commands ──> compared
 //! ```
 //!
-//! The copies share the snapshot's table files by hard links and lie in a folder of their own, which
+//! The copies share the snapshot's table files by hard links and lie in a folder of their own. It
 //! goes when the run ends, or at the next start. Nothing of it reaches the log or the state, and
 //! nobody waits for it: it runs on a thread of its own with the lowest priority, one at a time.
 //!
@@ -182,8 +182,8 @@ impl ShadowRun {
 }
 
 impl Shadows {
-    /// Those of a frontend, with `folder` for copies and `modules` for what is compiled. Copies that
-    /// an earlier process left are removed.
+    /// Those of a frontend, with `folder` for copies and `modules` for what is compiled. Copies
+    /// that an earlier process left are removed.
     pub fn new(
         machine: Machine,
         log: Log,
