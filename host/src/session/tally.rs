@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 /// Quantiles are of the statements of this long, or up to twice as long: long enough to hold some,
 /// short enough to be about now.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Latencies in microseconds that can be told apart: one hour; longer ones count as that.
+const LATENCY_MAX_US: u64 = 3_600_000_000;
 /// Digits of a latency that count.
 const DIGITS: u8 = 2;
 
@@ -34,7 +36,8 @@ struct Inner {
 
 impl Tally {
     pub fn new() -> Self {
-        let windows = [(); 2].map(|()| Histogram::new(DIGITS).expect("so many digits can be kept"));
+        let empty = || Histogram::new_with_max(LATENCY_MAX_US, DIGITS);
+        let windows = [(); 2].map(|()| empty().expect("so many digits can be kept"));
         Self(Mutex::new(Inner { counted: Counted::default(), windows, since: Instant::now() }))
     }
 
