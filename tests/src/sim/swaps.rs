@@ -18,6 +18,8 @@ use super::world::World;
 
 /// A statement may take so long.
 const ASK_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often what is asked for makes sense: to install what is not, to activate what is.
+const SENSIBLE_RATE: u64 = 800_000;
 /// How often an activation is forced, in millionths: some voters have not said that they can.
 const FORCE_RATE: u64 = 200_000;
 
@@ -52,10 +54,17 @@ pub(super) fn operate(world: &mut World) {
         return;
     }
     let dice = &world.context.dice;
-    let (running, release) = (dice.pick(&open).clone(), *dice.pick(&Release::ALL));
+    let running = dice.pick(&open).clone();
+    let known = running.cluster.machine().view().modules();
+    let is_known = |it: &Release| known.iter().any(|module| module.manifest.digest == it.digest());
+    let (known, unknown): (Vec<_>, Vec<_>) = Release::ALL.into_iter().partition(is_known);
+    let choose = |sensible: &[Release]| {
+        let any = sensible.is_empty() || !dice.chance(SENSIBLE_RATE);
+        *dice.pick(if any { &Release::ALL } else { sensible })
+    };
     let swap = match dice.below(10) {
-        0..=3 => Swap::Install(release),
-        4..=8 => Swap::Activate(release),
+        0..=3 => Swap::Install(choose(&unknown)),
+        4..=8 => Swap::Activate(choose(&known)),
         _ => Swap::RollBack,
     };
     let came = match swap {
