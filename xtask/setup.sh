@@ -118,7 +118,7 @@ for part in "$@"; do
     guest) setup_guest ;;
     c) setup_c ;;
     component) setup_component ;;
-    client) install_packages mariadb-client xz-utils e2fsprogs curl patch ;;
+    client) install_packages mariadb-client xz-utils e2fsprogs curl patch minisign ;;
     etcd) install_packages etcd-server ;;
     *) die "unknown part '$part'; the parts are: host guest c component client etcd" ;;
     esac

@@ -1,7 +1,7 @@
 //! The life of modules as an operator sees it: plans, activations that wait, consent to what
 //! clients will miss, signatures, a voter that is away, retirement.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -156,14 +156,14 @@ fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
     let file = dir.path().join("kv.wasm");
     std::fs::copy(modules::KV_TWIN, &file).expect("a test may write files");
     let path = file.to_str().expect("temporary paths are text");
-    let key = minisign::KeyPair::generate_unencrypted_keypair().expect("keys can be made");
-    let other = minisign::KeyPair::generate_unencrypted_keypair().expect("keys can be made");
+    let (key, stranger) = (Key::new(dir.path(), "ours"), Key::new(dir.path(), "theirs"));
     let error = client.error("ADMIN SET FRONTEND CONFIG (\"module_trusted_keys\" = \"nonsense\")");
     assert!(error.contains("cannot have this value"), "{error}");
     let set = |key: &str, value: &str| {
         client.ok(&format!("ADMIN SET FRONTEND CONFIG (\"{key}\" = \"{value}\")"));
     };
-    set("module_trusted_keys", &key.pk.to_base64());
+    set("module_trusted_keys", &format!("{};{}", stranger.public, key.public));
+    set("module_trusted_keys", &key.public);
     set("require_module_signatures", "true");
     let refused = |told: &str| {
         let ended = module(&cluster, 0, &["install", path]);
@@ -172,14 +172,24 @@ fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
         assert!(error.contains(told), "{error}");
     };
     refused("the module is not signed");
-    sign(&other, &file);
+    stranger.sign(&file);
     refused("by a key that the cluster trusts");
-    std::fs::write(dir.path().join("kv.wasm.minisig"), "nonsense").expect("it can be written");
+    let signature = dir.path().join("kv.wasm.minisig");
+    std::fs::write(&signature, "nonsense").expect("it can be written");
     refused("not one of minisign");
-    sign(&key, &file);
+    let other = dir.path().join("other");
+    std::fs::write(&other, "another file").expect("it can be written");
+    key.sign(&other);
+    std::fs::rename(dir.path().join("other.minisig"), &signature).expect("it can be moved");
+    refused("not one of this file");
+    key.sign(&file);
     client.ok(&format!("INSTALL MODULE FROM '{path}'"));
     let shown = client.ok("SHOW MODULE 'kv@1.0.1'");
-    assert_eq!(property(&shown, "SignedBy"), key.pk.to_base64());
+    assert_eq!(property(&shown, "SignedBy"), key.public);
+    set("module_trusted_keys", &stranger.public);
+    let error = client.error("ACTIVATE MODULE 'kv@1.0.1'");
+    assert!(error.contains("is not trusted any more"), "{error}");
+    set("module_trusted_keys", &key.public);
     client.ok("ACTIVATE MODULE 'kv@1.0.1'");
     // What is active stays so; what has no signature does not become it.
     let error = client.error("ROLLBACK MODULE");
@@ -188,11 +198,32 @@ fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
     assert!(error.contains("cannot run engine epoch 2"), "{error}");
 }
 
-fn sign(key: &minisign::KeyPair, file: &Path) {
-    let bytes = std::fs::read(file).expect("it is there");
-    let signed = minisign::sign(Some(&key.pk), &key.sk, bytes.as_slice(), None, None);
-    let text = signed.expect("it can be signed").into_string();
-    let mut path = file.as_os_str().to_owned();
-    path.push(".minisig");
-    std::fs::write(path, text).expect("it can be written");
+/// A key of minisign, without a password.
+struct Key {
+    secret: PathBuf,
+    public: String,
+}
+
+impl Key {
+    fn new(dir: &Path, name: &str) -> Self {
+        let (secret, public) = (dir.join(format!("{name}.key")), dir.join(format!("{name}.pub")));
+        minisign(
+            Command::new("minisign").args(["-G", "-W", "-s"]).arg(&secret).arg("-p").arg(&public),
+        );
+        let text = std::fs::read_to_string(public).expect("it was written");
+        let public = text.lines().last().expect("a comment and a key").to_owned();
+        Self { secret, public }
+    }
+
+    /// Leaves the signature beside the file.
+    fn sign(&self, file: &Path) {
+        minisign(
+            Command::new("minisign").arg("-S").arg("-s").arg(&self.secret).arg("-m").arg(file),
+        );
+    }
+}
+
+fn minisign(command: &mut Command) {
+    let output = command.output().expect("minisign is installed: `make setup` does it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -30,8 +30,8 @@ pub const UNUSABLE: u16 = 1126;
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for the voters' acknowledgements.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
-/// When a majority has acknowledged, and nobody else has for so long, the others are not waited for:
-/// they are down, and will say it when they are back.
+/// When a majority has acknowledged, and nobody else has for so long, the others are not waited
+/// for: they are down, and will say it when they are back.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two looks for acknowledgements.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -49,8 +49,8 @@ pub struct Installed {
 
 impl Cluster {
     /// Checks a module here, installs it through the log and waits until every voter has
-    /// acknowledged or refused it, or the deadline passes, or those that are left seem to be down. Installing the same file again is no
-    /// error.
+    /// acknowledged or refused it, or the deadline passes, or those that are left seem to be down.
+    /// Installing the same file again is no error.
     ///
     /// # Errors
     /// [`UNUSABLE`] for a file that is no usable module; a refusal by the state; no leader.

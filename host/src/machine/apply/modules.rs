@@ -112,7 +112,7 @@ impl Host<'_> {
         self.registry.uploads.remove(&digest);
         self.overlay.delete(keys::upload(digest));
         if self.registry.modules.contains_key(&digest) {
-            // It was retired. What is deleted counts in the digest, so nothing is that is not there.
+            // It was retired. What is deleted counts in the digest, so only what is there is.
             self.overlay.delete(keys::retired(digest));
             self.overlay.delete(keys::signature(digest));
         }
