@@ -138,9 +138,13 @@ impl World {
             host.paused_until = host.paused_until.map(|_| now);
             host.starts_at = host.starts_at.map(|_| now);
         }
-        // Whoever waits to be taken in is told of helpers that belong to the cluster by now.
+        // Whoever waits to be taken in is told of helpers that belong to the cluster by now; and
+        // whoever has moved, because all whom it knows may have moved as well.
+        self.all_are_told = true;
         for at in self.victims() {
-            if self.hosts[at].disk.identity().is_none() && self.hosts[at].process.is_some() {
+            let waits = self.hosts[at].disk.identity().is_none();
+            let wants = waits || self.network.has_moved(at);
+            if wants && self.hosts[at].process.is_some() {
                 self.crash(at, "it is told of other helpers", true);
                 self.hosts[at].starts_at = Some(now + 1);
             }

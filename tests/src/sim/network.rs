@@ -134,6 +134,11 @@ impl Network {
         dial::address(host, 0)
     }
 
+    /// Whether a host is elsewhere than it began.
+    pub fn has_moved(&self, host: usize) -> bool {
+        self.state.lock().moved.contains_key(&host)
+    }
+
     /// A host gets another address, which nobody had before. Nobody answers at the old one.
     pub fn move_away(&self, host: usize) -> String {
         *self.state.lock().moved.entry(host).or_default() += 1;

@@ -132,7 +132,11 @@ impl World {
     /// Whom a host asks to be taken in.
     pub(super) fn helpers(&self, host: usize) -> Vec<String> {
         if self.hosts[host].disk.identity().is_some() {
-            return Vec::new();
+            let told = self.all_are_told && self.network.has_moved(host);
+            let others =
+                (0..self.hosts.len()).filter(|other| *other != host && self.is_member(*other));
+            let others = others.filter(|_| told).map(|other| self.network.address(other));
+            return others.collect();
         }
         let others = (0..self.hosts.len())
             .filter(|other| *other != host && self.hosts[*other].role != Role::Outside);

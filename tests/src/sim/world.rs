@@ -74,6 +74,8 @@ pub struct World {
     pub(super) network: Arc<Network>,
     pub(super) oracle: Arc<Mutex<Oracle>>,
     pub(super) hosts: Vec<Host>,
+    /// Frontends that cannot find the others are told where they are.
+    pub(super) all_are_told: bool,
     doors: Doors,
     clients: tokio::runtime::Runtime,
     clients_epoch: Instant,
@@ -146,6 +148,7 @@ impl World {
             is_founded: false,
             runtime,
             module,
+            all_are_told: false,
             starts: 0,
         }
     }
