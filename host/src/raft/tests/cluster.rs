@@ -116,6 +116,8 @@ impl Cluster {
         let founder = &members[0];
         founder.node.initialize(&founder.proxy.address).await.unwrap();
         until("the founder leads", || founder.is_leader()).await;
+        // Until its first membership is committed, another one is refused.
+        until("it can change who belongs", || founder.node.status().committed_lsn.is_some()).await;
         for member in &members[1..] {
             let id = member.node.id();
             founder.node.add_learner(id, &member.proxy.address).await.unwrap();
