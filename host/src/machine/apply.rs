@@ -184,8 +184,11 @@ impl Applier {
 
     /// Publishes the state as it is stored and gives the table that goes with it.
     fn read(&self) -> Result<Requests, Fault> {
+        // Without a module so far, nothing is held up by waiting for the first one.
+        let serves = self.machine.view().active().is_some();
+        let wait = if serves { Wait::Not } else { Wait::ForCompiler };
         let (published, requests) =
-            Published::load(self.state.view(), &self.machine.shared.modules, Wait::Not)
+            Published::load(self.state.view(), &self.machine.shared.modules, wait)
                 .map_err(|error| Fault(error.to_string()))?;
         self.machine.publish(published);
         Ok(requests)

@@ -13,10 +13,12 @@
 //!
 //! [`Registry::judge`]: crate::machine::registry::Registry::judge
 
+use std::sync::Arc;
+
 use super::host::{Halt, Host, outcome, refuse};
 use crate::machine::keys;
 use crate::machine::registry::{Activation, Active, Installed, Scheduled};
-use crate::runtime::Fault;
+use crate::runtime::{Fault, Module, Pace};
 use crate::types::{Lsn, ModuleDigest, Order, Outcome, When};
 
 /// An attempt that has not ended yet.
@@ -131,13 +133,23 @@ impl Host<'_> {
         self.switch(&target)
     }
 
+    /// The module, ready to run. Before the first one there is nothing that waiting for it here
+    /// could hold up.
+    fn ready(&self, target: &Installed) -> Result<Arc<Module>, Fault> {
+        let (manifest, epoch) = (&target.manifest, self.registry.epoch);
+        let get = |key: &[u8]| self.overlay.get(key);
+        let module = if self.registry.active.is_some() {
+            self.modules.load_to_apply(manifest, epoch, get)
+        } else {
+            self.modules.load(manifest, epoch, Pace::Swift, get)
+        };
+        module.map_err(|error| Fault(error.to_string()))
+    }
+
     /// Makes a module the active one that may be.
     pub fn switch(&mut self, target: &Installed) -> Result<u64, Halt> {
         let description = &target.description;
-        let module = self
-            .modules
-            .load_to_apply(&target.manifest, self.registry.epoch, |key| self.overlay.get(key));
-        let module = module.map_err(|error| Fault(error.to_string()))?;
+        let module = self.ready(target)?;
         let schema = description.schema;
         match self.registry.schemas.get(&description.name).copied() {
             Some(stored) if stored == schema => {}

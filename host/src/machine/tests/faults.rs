@@ -132,21 +132,34 @@ fn a_state_of_another_format_is_not_opened() {
     assert!(matches!(Machine::open(state, runtime), Err(OpenError::Format(9))));
 }
 
+/// A log in which `next` is activated after a first module, and how many entries come before that.
+fn switched(next: &Guest) -> (Log, usize) {
+    let (first, mut client) = (Guest::first(), Client::new(1));
+    let mut log = started(&first, &mut client);
+    for command in next.install().into_iter().chain([next.acknowledge(1)]) {
+        log.commands(&[client.host(command)]);
+    }
+    let before = log.entries.len();
+    log.commands(&[client.host(next.activate(Some(&first)))]);
+    (log, before)
+}
+
 #[test]
 fn a_module_that_is_not_compiled_stalls_apply_until_it_is_and_changes_nothing_else() {
     const LIMIT: Duration = Duration::from_secs(120);
-    let mut client = Client::new(1);
-    let log = started(&Guest::first(), &mut client);
+    let (log, before) = switched(&Guest::written("m", "2.0.0", 1, &[]));
     let mut ready = Node::open(Disk::memory().open(), &runtime());
     ready.apply(&log.entries);
 
     let aside = runtime().compiling_aside().unwrap();
     let mut node = Node::open(Disk::memory().open(), &aside);
-    let began = Instant::now();
+    // There is nothing that the first one could hold up.
+    node.apply(&log.entries[..before]);
+    let (began, lsn) = (Instant::now(), node.machine.lsn());
     let mut stalls = 0;
-    while let Err(fault) = node.applier.apply(&log.entries, &|_| Ok(())) {
+    while let Err(fault) = node.applier.apply(&log.entries[before..], &|_| Ok(())) {
         assert!(fault.0.ends_with("is being compiled on this frontend"), "{fault}");
-        assert_eq!(node.machine.lsn(), Lsn(0));
+        assert_eq!(node.machine.lsn(), lsn);
         assert!(began.elapsed() < LIMIT, "it is never compiled");
         stalls += 1;
         std::thread::yield_now();
@@ -159,14 +172,14 @@ fn a_module_that_is_not_compiled_stalls_apply_until_it_is_and_changes_nothing_el
 #[test]
 fn a_module_that_cannot_be_compiled_here_stalls_apply_with_the_reason() {
     const LIMIT: Duration = Duration::from_secs(120);
-    let mut client = Client::new(1);
-    let broken = Guest::described(Bytes::from_static(b"no module"), describe("m", "1", 1, &[]));
-    let log = started(&broken, &mut client);
+    let broken = Guest::described(Bytes::from_static(b"no module"), describe("m", "2", 1, &[]));
+    let (log, before) = switched(&broken);
     let aside = runtime().compiling_aside().unwrap();
     let mut node = Node::open(Disk::memory().open(), &aside);
-    let began = Instant::now();
+    node.apply(&log.entries[..before]);
+    let (began, lsn) = (Instant::now(), node.machine.lsn());
     loop {
-        let fault = node.applier.apply(&log.entries, &|_| Ok(())).unwrap_err();
+        let fault = node.applier.apply(&log.entries[before..], &|_| Ok(())).unwrap_err();
         if fault.0.contains("cannot run on this frontend: not a WebAssembly component") {
             break;
         }
@@ -174,5 +187,5 @@ fn a_module_that_cannot_be_compiled_here_stalls_apply_with_the_reason() {
         assert!(began.elapsed() < LIMIT, "the reason is never told");
         std::thread::yield_now();
     }
-    assert_eq!(node.machine.lsn(), Lsn(0));
+    assert_eq!(node.machine.lsn(), lsn);
 }
