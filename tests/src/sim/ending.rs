@@ -11,6 +11,8 @@ use super::{faults, founding};
 
 /// When all faults have stopped, all must be well in so many.
 const HEALING_MS: u64 = 20_000;
+/// When the operator takes it that frontends do not find each other.
+const LOST_MS: u64 = 8_000;
 /// After that, an idle cluster is watched for so many.
 const IDLE_MS: u64 = 1_500;
 /// A connected majority elects a leader in so many.
@@ -72,7 +74,7 @@ impl World {
                 && (!world.plan.has_changes() || (world.operator.is_idle() && world.is_settled()))
                 && world.publisher.is_idle()
         };
-        self.until(HEALING_MS, "all serve and agree on a leader and on who belongs", agreed)
+        self.until_all_is_well("all serve and agree on a leader and on who belongs", agreed)
     }
 
     /// The leader is told to hand over to a follower that is paused or cut off. Before long there
@@ -86,7 +88,15 @@ impl World {
         let followers = self.followers().into_iter().filter(|at| *at != leader);
         let mut others: Vec<_> = followers.collect();
         self.context.dice.shuffle(&mut others);
-        let [target, other, ..] = others[..] else { return true };
+        let [target, ref others @ ..] = others[..] else { return true };
+        // One whose state goes back to before it was registered does not speak for itself.
+        let knows_itself = |at: &usize| {
+            let running = self.running(*at)?;
+            let own = running.cluster.identity().node;
+            running.cluster.machine().view().frontend(own).map(|_| ())
+        };
+        let other = others.iter().copied().find(|at| knows_itself(at).is_some());
+        let Some(other) = other else { return true };
         if !self.survives(Some(target), None) {
             return true;
         }
@@ -138,17 +148,37 @@ impl World {
             host.paused_until = host.paused_until.map(|_| now);
             host.starts_at = host.starts_at.map(|_| now);
         }
-        // Whoever waits to be taken in is told of helpers that belong to the cluster by now; and
-        // whoever has moved, because all whom it knows may have moved as well.
-        self.all_are_told = true;
+        // Whoever waits to be taken in is told of helpers that belong to the cluster by now.
         for at in self.victims() {
-            let waits = self.hosts[at].disk.identity().is_none();
-            let wants = waits || self.network.has_moved(at);
-            if wants && self.hosts[at].process.is_some() {
+            if self.hosts[at].disk.identity().is_none() && self.hosts[at].process.is_some() {
                 self.crash(at, "it is told of other helpers", true);
                 self.hosts[at].starts_at = Some(now + 1);
             }
         }
+    }
+
+    /// As [`until`](Self::until), after all faults. Frontends that have moved may not find each
+    /// other, if all whom they know have moved as well; some time later the operator starts those
+    /// again that have, and tells them where the others are.
+    fn until_all_is_well(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> bool {
+        let told_at = self.context.now_ms() + LOST_MS;
+        while self.plan.moves && !self.all_are_told && !holds(self) {
+            if !self.step() {
+                return false;
+            }
+            let now = self.context.now_ms();
+            if now < told_at {
+                continue;
+            }
+            self.all_are_told = true;
+            for at in self.victims() {
+                if self.network.has_moved(at) && self.hosts[at].process.is_some() {
+                    self.crash(at, "it is told where the others are", true);
+                    self.hosts[at].starts_at = Some(now + 1);
+                }
+            }
+        }
+        self.until(HEALING_MS, what, holds)
     }
 
     /// Ends all faults and waits until all is well.
@@ -166,7 +196,7 @@ impl World {
             leaders.iter().all(|leader| leader.is_some() && *leader == leaders[0])
                 && world.history.lock().len() > since + 20
         };
-        if !self.until(HEALING_MS, "a leader is known and clients are answered", well) {
+        if !self.until_all_is_well("a leader is known and clients are answered", well) {
             return false;
         }
         self.stop_clients.store(true, Ordering::Relaxed);
