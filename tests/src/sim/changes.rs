@@ -200,7 +200,8 @@ fn turnable(world: &World) -> Vec<Change> {
     turned.collect()
 }
 
-/// Voters whose disk can be found empty, which must not let them back in as who they were.
+/// Voters whose disk can be found empty, which must not let them back in as who they were. Only where
+/// they are registered: else nobody could tell afterwards whose disk it was.
 fn wipeable(world: &World) -> Vec<usize> {
     if world.hosts.iter().any(|host| host.lost || host.must_refuse) {
         return Vec::new();
@@ -208,7 +209,9 @@ fn wipeable(world: &World) -> Vec<usize> {
     let voters = world.oracle.lock().committed_voters();
     let is_voter = |host: &usize| {
         world.is_member(*host)
-            && world.hosts[*host].disk.identity().is_some_and(|own| voters.contains(&own.node))
+            && world.hosts[*host].disk.identity().is_some_and(|own| {
+                voters.contains(&own.node) && world.registered(*host) == Some(own.node)
+            })
     };
     (0..world.hosts.len())
         .filter(|host| is_voter(host) && world.survives(Some(*host), None))
