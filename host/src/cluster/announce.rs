@@ -133,8 +133,9 @@ impl Cluster {
         drop(view);
         let Some(present) = present else {
             // One that has just joined was announced by its helper. If it was started elsewhere
-            // before it had anything of the log, nobody calls it, and it cannot know why.
-            if !self.hears_leader() {
+            // before it had anything of the log, nobody calls it, and it cannot know why. Where it
+            // was all along, somebody else may have moved it by hand.
+            if !*was_here && !self.hears_leader() {
                 self.tell_others(helpers).await?;
             }
             return Ok(false);
