@@ -84,6 +84,7 @@ impl Link {
             Fate::Unknown => drop(pack),
             Fate::NotAppended => pack.not_appended(),
             Fate::NoSpace => pack.no_space(),
+            Fate::Unconfirmed => pack.unconfirmed(),
             Fate::Answered => match unpack(&reply.outcomes) {
                 Ok(outcomes) => pack.answer(&outcomes.into()),
                 Err(error) => {
@@ -139,12 +140,12 @@ pub(super) fn serve(
                         };
                         match is_confirmed {
                             true => (Fate::Answered, pack(outcomes)),
-                            // It runs once, however often it is sent.
-                            false => (Fate::Unknown, Bytes::new()),
+                            false => (Fate::Unconfirmed, Bytes::new()),
                         }
                     }
                     Ok(Answer::NotAppended) => (Fate::NotAppended, Bytes::new()),
                     Ok(Answer::NoSpace) => (Fate::NoSpace, Bytes::new()),
+                    Ok(Answer::Unconfirmed) => (Fate::Unconfirmed, Bytes::new()),
                     Err(_unanswered) => (Fate::Unknown, Bytes::new()),
                 };
                 Ok(ForwardReply { group, fate: fate.into(), outcomes })

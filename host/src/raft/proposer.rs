@@ -130,6 +130,7 @@ impl Proposer {
                     return Ok(answer);
                 }
                 Ok(Ok(Answer::NotAppended)) => {}
+                Ok(Ok(Answer::Unconfirmed)) => return Err(ProposeError::OutcomeUnknown),
                 Ok(Ok(Answer::NoSpace)) if Instant::now() < patient_until || frees_room => {}
                 Ok(Ok(Answer::NoSpace)) => return Err(ProposeError::leader_full(unknown)),
                 Ok(Err(_unanswered)) if attempt.ticket.is_taken() => unknown = true,

@@ -28,6 +28,8 @@ pub(in crate::raft) enum Answer {
     NotAppended,
     /// They are not in the log: the leader's disk is nearly full.
     NoSpace,
+    /// They ran, and nobody can say in time that a majority came to the same.
+    Unconfirmed,
 }
 
 /// Counts what is under way.
@@ -127,6 +129,13 @@ impl Pack {
     pub fn not_appended(self) {
         for (_, reply) in self.replies {
             let _ = reply.send(Answer::NotAppended);
+        }
+    }
+
+    /// Tells everyone that the commands ran, and that nobody can say that a majority came to the same.
+    pub fn unconfirmed(self) {
+        for (_, reply) in self.replies {
+            let _ = reply.send(Answer::Unconfirmed);
         }
     }
 
