@@ -48,6 +48,6 @@ pub enum Mutation {
 impl Mutation {
     /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        self != Self::DiscardedIsRefused
+        !matches!(self, Self::DiscardedIsRefused | Self::LostOutcome | Self::FeedUnchecked)
     }
 }
