@@ -295,7 +295,7 @@ impl Machine {
     /// Whether [`load_module`](Self::load_module) and [`inspect_module`](Self::inspect_module) may
     /// take time, which those do that compile.
     pub fn compiles_modules(&self) -> bool {
-        self.shared.modules.compile()
+        self.shared.modules.are_compiled_aside()
     }
 
     /// Tries a module file on this frontend, without any effect on the state. Blocks for seconds.

@@ -164,11 +164,6 @@ impl Runtime {
         self
     }
 
-    /// Whether [`load`](Self::load) takes time: native modules are there already.
-    pub fn compiles(&self) -> bool {
-        !self.engines.is_empty()
-    }
-
     /// Keeps what it compiles in a directory, which must exist, and finds it there the next time.
     /// A directory that cannot be used costs time and is no error.
     pub fn keeping(mut self, directory: &Path) -> Self {

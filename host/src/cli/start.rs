@@ -96,11 +96,13 @@ async fn serve(arguments: Arguments, starter: &mut Starter) -> Result<(), Exit> 
         progress,
     };
     let frontend = tokio::select! {
+        // A start that is stopped ends with an error, which is none when it was asked for.
+        biased;
+        () = stops.stop.cancelled() => return Ok(()),
         started = Frontend::start(options, stops.stop.clone()) => {
             started.map_err(|error| Exit::new(exit::code(error.ending()), error))?
         }
         () = starter.relay(waits) => return Ok(()),
-        () = stops.stop.cancelled() => return Ok(()),
     };
     let identity = frontend.identity();
     let name = format!("frontend {} of cluster {}", identity.node, identity.cluster);

@@ -128,8 +128,8 @@ impl Cluster {
         })
     }
 
-    /// Runs what may compile a module off the async threads; in a simulation, which compiles
-    /// nothing and has no other threads, where it is awaited.
+    /// Runs what may compile a module off the async threads; in a simulation, which has no other
+    /// threads, where it is awaited.
     async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -74,9 +74,9 @@ impl Modules {
         self.runtime.epochs()
     }
 
-    /// Whether making one ready may take time.
-    pub fn compile(&self) -> bool {
-        self.runtime.compiles()
+    /// Whether they are compiled on threads of their own.
+    pub fn are_compiled_aside(&self) -> bool {
+        self.runtime.compiles_aside()
     }
 
     /// Makes a module ready, if it is not; blocks for seconds when it has to be compiled. `get`
