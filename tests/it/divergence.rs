@@ -209,7 +209,7 @@ fn what_follows_an_activation_is_acknowledged_by_nobody_until_a_majority_has_the
         assert!(error.contains(UNKNOWN), "{error}");
     }
 
-    // Two of three have the same then, and what was not acknowledged has taken effect all the same.
+    // Two of three have the same then.
     cluster.frontends[third].start();
     let serves_nothing = || {
         let error = through.run("PUT later 1").err()?;
@@ -217,8 +217,10 @@ fn what_follows_an_activation_is_acknowledged_by_nobody_until_a_majority_has_the
     };
     eventually("the wrong one serves nothing", LIMIT, serves_nothing);
     eventually("the right one answers", LIMIT, || client.run("PUT theirs 1").ok());
-    for key in ["through_wrong", "through_right", "theirs"] {
-        assert_eq!(client.ok(&format!("GET {key}")).column("value"), ["1"], "{key}");
+    assert_eq!(client.ok("GET theirs").column("value"), ["1"]);
+    // Unknown is what it says: it may have taken effect, and then once.
+    for key in ["through_wrong", "through_right"] {
+        assert!(client.ok(&format!("GET {key}")).rows().len() <= 1, "{key}");
     }
 }
 
