@@ -132,7 +132,8 @@ impl Pack {
         }
     }
 
-    /// Tells everyone that the commands ran, and that nobody can say that a majority came to the same.
+    /// Tells everyone that the commands ran, and that nobody can say that a majority came to the
+    /// same.
     pub fn unconfirmed(self) {
         for (_, reply) in self.replies {
             let _ = reply.send(Answer::Unconfirmed);
