@@ -30,6 +30,7 @@ mod agreement;
 mod alter;
 mod announce;
 pub mod bootstrap;
+mod changes;
 mod commits;
 mod confirm;
 mod contacts;

@@ -32,6 +32,7 @@ mod inspection;
 mod module;
 mod native;
 mod overlay;
+mod priority;
 mod program;
 mod read;
 mod slots;
@@ -53,6 +54,7 @@ pub use inspection::{Import, Inspection};
 pub use module::{LoadError, MODULE_BYTES_MAX, Module};
 pub use native::{Native, Space, native_digest};
 pub use overlay::{Overlay, Writes};
+pub use priority::give_way;
 pub use read::{Evaluation, Page, ReadCall};
 pub use witness::{Data, Datum, Imported, Ran, SHOWN_BYTES_MAX, Witness};
 

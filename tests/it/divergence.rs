@@ -1,40 +1,21 @@
 //! A frontend whose state is not the others' is found out, and serves nothing of it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use quorate::machine::Standing;
 use quorate::storage::{
     Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions, StateStore,
 };
 use quorate::types::Vote;
 use quorate_tests::daemon::Ended;
-use quorate_tests::files::{files, state_in};
+use quorate_tests::files::{falsify, files};
 use quorate_tests::{Cluster, binary, eventually, modules};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Where a state keeps its position: the last log id, the digest and the clock.
-const POSITION: &[u8] = &[0, 1];
 /// Exit code of a frontend whose state is not to be used.
 const DAMAGE: Option<i32> = Some(65);
 const REASON: &str = "its state differs from that of the other followers";
-
-/// Changes what a state says of what was applied to it, as a bug in apply would.
-fn falsify(meta: &Path) {
-    let state = RocksState::open(&state_in(meta), RocksStateOptions::default());
-    let state = state.expect("a stopped frontend's state opens");
-    let view = state.view();
-    let digest = Standing::read(view.clone()).expect("it can be read").digest;
-    let row = view.get(POSITION).expect("it can be read").expect("it is there");
-    let at = row.windows(32).position(|bytes| *bytes == digest.0).expect("the digest is there");
-    let mut row = row.to_vec();
-    row[at] ^= 1;
-    let changed = BTreeMap::from([(POSITION.into(), Some(row.into()))]);
-    state.commit(changed).expect("it can be written");
-    state.flush().expect("it can be written");
-}
 
 #[test]
 fn an_outvoted_frontend_neither_applies_nor_serves_but_votes_until_its_state_is_made_anew() {

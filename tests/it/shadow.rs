@@ -1,18 +1,13 @@
 //! CHECK MODULE: a module is tried on copies of the state, beside everything else.
 
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use quorate::machine::Standing;
-use quorate::storage::{RocksState, RocksStateOptions, StateStore};
-use quorate_tests::files::state_in;
+use quorate_tests::files::falsify;
 use quorate_tests::{Cluster, Frontend, Output, binary, eventually, modules};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Where a state keeps its position: the last log id, the digest and the clock.
-const POSITION: &[u8] = &[0, 1];
 
 fn install(frontend: &Frontend, file: &str) {
     frontend.mariadb().ok(&format!("INSTALL MODULE FROM '{file}'"));
@@ -173,22 +168,6 @@ fn a_trap_is_shown_with_its_functions_and_command_and_ends_the_program_with_an_e
     assert!(error.contains("2 findings speak against activating faulty@2.0.0"), "{error}");
 }
 
-/// Changes what a state says of what was applied to it, as a bug in apply would.
-fn falsify(frontend: &Frontend) {
-    let meta = frontend.meta_dir();
-    let state = RocksState::open(&state_in(&meta), RocksStateOptions::default());
-    let state = state.expect("a stopped frontend's state opens");
-    let view = state.view();
-    let digest = Standing::read(view.clone()).expect("it can be read").digest;
-    let row = view.get(POSITION).expect("it can be read").expect("it is there");
-    let at = row.windows(32).position(|bytes| *bytes == digest.0).expect("the digest is there");
-    let mut row = row.to_vec();
-    row[at] ^= 1;
-    let changed = BTreeMap::from([(POSITION.into(), Some(row.into()))]);
-    state.commit(changed).expect("it can be written");
-    state.flush().expect("it can be written");
-}
-
 #[test]
 fn a_state_that_is_not_what_the_log_says_is_a_digest_mismatch() {
     let mut cluster = Cluster::start_with(1, Some(modules::KV));
@@ -196,7 +175,7 @@ fn a_state_that_is_not_what_the_log_says_is_a_digest_mismatch() {
     install(&cluster.frontends[0], modules::KV_TWIN);
     client.ok("PUT a 1; PUT b 2");
     assert!(cluster.frontends[0].stop().success());
-    falsify(&cluster.frontends[0]);
+    falsify(&cluster.frontends[0].meta_dir());
     // What a crash of an earlier check left.
     let left = cluster.frontends[0].meta_dir().join("shadow/active");
     std::fs::create_dir_all(&left).expect("a test may create folders");

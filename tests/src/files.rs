@@ -1,9 +1,13 @@
 //! What tests do to files of a data directory.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use quorate::machine::Standing;
+use quorate::storage::{RocksState, RocksStateOptions, StateStore};
 
 /// Files of a folder whose names end like this, the largest first.
 ///
@@ -58,4 +62,25 @@ pub fn remove(folder: &Path) {
 pub fn state_in(meta: &Path) -> PathBuf {
     let found = files(&meta.join("state"), "");
     found.into_iter().find(|path| path.is_dir()).expect("there is a state")
+}
+
+/// Changes what the state of a stopped frontend says of what was applied to it, as a bug in apply
+/// would.
+///
+/// # Panics
+/// When it cannot be opened or changed.
+pub fn falsify(meta: &Path) {
+    /// Where a state keeps its position: the last log id, the digest and the clock.
+    const POSITION: &[u8] = &[0, 1];
+    let state = RocksState::open(&state_in(meta), RocksStateOptions::default());
+    let state = state.expect("a stopped frontend's state opens");
+    let view = state.view();
+    let digest = Standing::read(view.clone()).expect("it can be read").digest;
+    let row = view.get(POSITION).expect("it can be read").expect("it is there");
+    let at = row.windows(32).position(|bytes| *bytes == digest.0).expect("the digest is there");
+    let mut row = row.to_vec();
+    row[at] ^= 1;
+    let changed = BTreeMap::from([(POSITION.into(), Some(row.into()))]);
+    state.commit(changed).expect("it can be written");
+    state.flush().expect("it can be written");
 }

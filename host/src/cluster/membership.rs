@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
+use super::changes::Changes;
 use crate::types::{Lsn, NodeId};
 use plan::{HEARD_MAX, Looks, Next, Registered, Step};
 
@@ -26,30 +27,19 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 impl Cluster {
     /// Runs until told to stop.
     pub async fn keep_membership(&self, stop: CancellationToken) {
-        let mut applied = self.machine().subscribe();
-        let mut leadership = self.node().watch();
+        let mut changes = Changes::of(self);
         let mut looks = Looks::new();
         while !stop.is_cancelled() {
-            leadership.borrow_and_update();
-            applied.borrow_and_update();
+            changes.seen();
             match self.next_step(&mut looks) {
                 Next::Step(step) => {
                     self.take(step).await;
                     continue;
                 }
                 Next::Later => {}
-                Next::Nothing => {
-                    let changed = tokio::select! {
-                        () = stop.cancelled() => Ok(()),
-                        changed = applied.changed() => changed,
-                        changed = leadership.changed() => changed,
-                    };
-                    if changed.is_err() {
-                        return;
-                    }
-                }
+                Next::Nothing if changes.wait(&stop).await => {}
+                Next::Nothing => return,
             }
-            // Under load every entry is a change; looking at each would cost more than applying it.
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}

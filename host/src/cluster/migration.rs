@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::changes::Changes;
 use super::{Cluster, command_deadline};
 use crate::types::HostCommand;
 
@@ -19,25 +20,13 @@ const REST: u32 = 1;
 impl Cluster {
     /// Runs until told to stop.
     pub async fn keep_migrating(&self, stop: CancellationToken) {
-        let mut applied = self.machine().subscribe();
-        let mut leadership = self.node().watch();
+        let mut changes = Changes::of(self);
         while !stop.is_cancelled() {
-            leadership.borrow_and_update();
-            applied.borrow_and_update();
-            let pause = if let Some(step) = self.next_migration_step() {
-                self.take_step(step).await
-            } else {
-                let changed = tokio::select! {
-                    () = stop.cancelled() => return,
-                    changed = applied.changed() => changed,
-                    changed = leadership.changed() => changed,
-                };
-                if changed.is_err() {
-                    return;
-                }
-                // Under load every entry is a change; looking at each would cost more than
-                // applying it.
-                LOOK_INTERVAL
+            changes.seen();
+            let pause = match self.next_migration_step() {
+                Some(step) => self.take_step(step).await,
+                None if changes.wait(&stop).await => LOOK_INTERVAL,
+                None => return,
             };
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::changes::Changes;
 use super::{Cluster, command_deadline};
 use crate::types::{HostCommand, Lifecycle};
 
@@ -19,11 +20,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 impl Cluster {
     /// Runs until told to stop.
     pub async fn keep_schedule(&self, stop: CancellationToken) {
-        let mut applied = self.machine().subscribe();
-        let mut leadership = self.node().watch();
+        let mut changes = Changes::of(self);
         while !stop.is_cancelled() {
-            leadership.borrow_and_update();
-            applied.borrow_and_update();
+            changes.seen();
             let pause = match self.next_scheduled() {
                 Some((command, Duration::ZERO)) => {
                     if let Err(failure) = self.run("", command, command_deadline()).await {
@@ -32,19 +31,8 @@ impl Cluster {
                     RETRY_PAUSE
                 }
                 Some((_, left)) => left.min(LOOK_INTERVAL),
-                None => {
-                    let changed = tokio::select! {
-                        () = stop.cancelled() => return,
-                        changed = applied.changed() => changed,
-                        changed = leadership.changed() => changed,
-                    };
-                    if changed.is_err() {
-                        return;
-                    }
-                    // Under load every entry is a change; looking at each would cost more than
-                    // applying it.
-                    RETRY_PAUSE
-                }
+                None if changes.wait(&stop).await => RETRY_PAUSE,
+                None => return,
             };
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -29,7 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::RescueError;
 use crate::machine::{LoadError, Machine, ShadowEnd};
-use crate::runtime::Fault;
+use crate::runtime::{Fault, give_way};
 use crate::storage::snapshots::Snapshots;
 use crate::storage::{Log, SnapshotError, StateError};
 use crate::types::{ModuleDigest, ViewError};
@@ -42,8 +42,7 @@ pub const ENTRIES_DEFAULT: u64 = 10_000;
 pub const ENTRIES_MAX: u64 = 1_000_000;
 /// Stack for applying, as a frontend's apply thread has it.
 const STACK_BYTES: usize = 16 << 20;
-/// The lowest there is.
-#[cfg(target_os = "linux")]
+/// The lowest priority there is.
 const NICENESS: i32 = 19;
 
 /// Shadow runs of one frontend. Cheap to clone.
@@ -212,7 +211,7 @@ impl Shadows {
         let bounds = Bounds { deadline: options.deadline, stop: Arc::clone(&stop) };
         let parts = self.parts.clone();
         let work = move || {
-            yield_to_others();
+            give_way(NICENESS);
             let done = parts.run_in_place(options, bounds, turn);
             // Whoever has gone needs no answer.
             let _ = sender.send(done);
@@ -241,13 +240,5 @@ impl Parts {
             tracing::warn!("remove {}: {error}", self.folder.display());
         }
         done
-    }
-}
-
-/// Gives this thread the lowest priority: on Linux a process's priority is each thread's own.
-fn yield_to_others() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!("the check runs at the usual priority: {error}");
     }
 }

@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 
 use super::ending::Fault;
 use super::engine::STACK_BYTES;
+use super::priority::give_way;
 
 /// How much less than others these threads get of a processor that is wanted by both.
 const NICENESS: i32 = 5;
@@ -23,12 +24,7 @@ impl Compiler {
             .thread_name(|number| format!("compile-{number}"))
             // They try what they have compiled.
             .stack_size(4 * STACK_BYTES)
-            .start_handler(|_| {
-                // Of this thread alone, on Linux. Where it is refused, it only costs politeness.
-                if let Err(error) = rustix::process::nice(NICENESS) {
-                    tracing::debug!("compile at normal priority: {error}");
-                }
-            })
+            .start_handler(|_| give_way(NICENESS))
             .build();
         let pool = pool.map_err(|error| Fault(format!("start threads to compile: {error}")))?;
         Ok(Self { pool })
