@@ -22,7 +22,7 @@ use crate::types::{Lsn, NodeId, StateDigest};
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 /// First and longest pause before the others are asked again who could not say. Between them it
 /// doubles.
-const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(20));
 /// How long the one that is asked waits to apply the entry in question.
 const APPLY_PATIENCE: Duration = Duration::from_millis(250);
 
