@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const MIB: u64 = 1 << 20;
-/// The log and the state each allocate 70 MiB ahead.
+/// The log allocates 70 MiB ahead.
 const DISK_BYTES: u64 = 320 * MIB;
 /// Settings for it: critical is a quarter of the low mark.
 const LOW_BYTES: u64 = 24 * MIB;

@@ -96,9 +96,15 @@ impl Milestones {
 }
 
 impl Machine {
-    /// From now on milestones are kept, and must be confirmed: [`confirm`](Self::confirm).
+    /// From now on milestones are kept, and must be confirmed: [`confirm`](Self::confirm). A state
+    /// from before is one: whether those in it were confirmed, nobody remembers.
     pub fn keep_milestones(&self) {
         self.shared.milestones.is_kept.store(true, Ordering::Relaxed);
+        let applied = self.applied();
+        if applied.lsn > Lsn(0) {
+            let newest = Milestone { lsn: applied.lsn, digest: applied.digest };
+            self.shared.milestones.note(applied.lsn, newest);
+        }
     }
 
     /// What is to be confirmed, whenever that changes.

@@ -28,6 +28,10 @@ fn what_follows_an_activation_or_the_end_of_a_migration_waits_to_be_confirmed() 
     let mut cluster = Cluster::started(first.clone());
     assert_eq!(cluster.unconfirmed(), None, "nobody confirms anything");
     cluster.node.machine.keep_milestones();
+    // What was applied before may hold some that were not.
+    let found = cluster.log.lsn();
+    cluster.assert_waits(found);
+    cluster.node.machine.confirm(found);
     cluster.ready(&second);
     // Refused: nothing changed.
     refusal(&cluster.host(second.activate(None)));

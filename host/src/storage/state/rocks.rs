@@ -81,7 +81,7 @@ impl RocksState {
     /// When the directory cannot be written, or RocksDB finds its files damaged or in use.
     pub fn open(path: &Path, options: RocksStateOptions) -> Result<Self, StateError> {
         std::fs::create_dir_all(path).map_err(|e| StateError::from_io(path, &e))?;
-        let opened = without_flush(rocks_options(options)).and_then(|o| DB::open(&o, path));
+        let opened = with_unbound(rocks_options(options)).and_then(|o| DB::open(&o, path));
         let db = opened.map_err(|e| StateError::from_rocks(path, &e))?;
         Ok(Self::new(db, path))
     }
@@ -246,11 +246,14 @@ impl View for RocksView {
     }
 }
 
-/// What was recovered from the WAL stays there and in memory. A flush before the first answer would
-/// go through the rate limiter, a second for a full buffer.
-fn without_flush(mut options: Options) -> Result<Options, rocksdb::Error> {
-    // The binding has no function of its own for it.
-    options.get_options_from_string("avoid_flush_during_recovery=true")
+/// Adds the options that the binding has no functions for.
+///
+/// What was recovered from the WAL stays there and in memory: a flush before the first answer would
+/// go through the rate limiter, a second for a full buffer. Nothing is allocated ahead: every flush
+/// begins a WAL file, which would take all that is left of a disk that is nearly full, before the
+/// flush itself has written a byte.
+fn with_unbound(mut options: Options) -> Result<Options, rocksdb::Error> {
+    options.get_options_from_string("avoid_flush_during_recovery=true;allow_fallocate=false")
 }
 
 fn rocks_options(chosen: RocksStateOptions) -> Options {
