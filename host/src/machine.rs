@@ -40,7 +40,7 @@ mod signature;
 mod standing;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -290,6 +290,21 @@ impl Machine {
     /// The engine epochs that this program can run.
     pub fn epochs(&self) -> Epochs {
         self.shared.modules.epochs()
+    }
+
+    /// Has those modules stay ready, once they are, that are likely to be wanted at once: the one
+    /// that is active, that was active before, and that is scheduled.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn keep_ready(&self) -> Result<BTreeSet<ModuleDigest>, ViewError> {
+        let view = self.view();
+        let active = view.active().map(|active| active.digest);
+        let scheduled = view.scheduled().map(|scheduled| scheduled.order.to);
+        let kept = [active, view.previous()?, scheduled].into_iter().flatten();
+        let kept: BTreeSet<_> = kept.collect();
+        self.shared.modules.keep(kept.clone());
+        Ok(kept)
     }
 
     /// Whether [`load_module`](Self::load_module) and [`inspect_module`](Self::inspect_module) may

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use quorate_tests::{Cluster, Ended, Output, binary, eventually, modules};
+use quorate_tests::files::files;
+use quorate_tests::{Cluster, Ended, Frontend, Output, binary, eventually, modules};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -196,6 +197,35 @@ fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
     assert!(error.contains("the module is not signed"), "{error}");
     let error = client.error("ALTER SYSTEM SET ENGINE EPOCH 2");
     assert!(error.contains("cannot run engine epoch 2"), "{error}");
+}
+
+#[test]
+fn after_a_start_modules_are_compiled_before_they_are_activated_and_applying_waits_for_none() {
+    let mut cluster = Cluster::start_with(3, Some(modules::KV));
+    install(&cluster, 0, modules::KV_TWIN);
+    let mut seen = Vec::new();
+    for frontend in &mut cluster.frontends {
+        assert!(frontend.stop().success());
+        // As after an upgrade of the engine.
+        let compiled = files(&frontend.meta_dir().join("modules"), "");
+        assert!(!compiled.is_empty());
+        compiled.iter().for_each(|file| std::fs::remove_file(file).expect("it is there"));
+        seen.push(frontend.log().len());
+    }
+    cluster.frontends.iter_mut().for_each(Frontend::start);
+    cluster.wait_whole();
+    let log = |at: usize| cluster.frontends[at].log()[seen[at]..].to_owned();
+    for at in 0..3 {
+        eventually("it has tried the module", LIMIT, || {
+            log(at).contains("module kv@1.0.1 is ready").then_some(())
+        });
+    }
+    let client = cluster.frontends[0].mariadb();
+    client.ok("ACTIVATE MODULE 'kv@1.0.1'; PUT a 1; ROLLBACK MODULE; PUT a 2");
+    cluster.assert_agreement(0);
+    for at in 0..3 {
+        assert!(!log(at).contains("applying is stalled"), "{}", log(at));
+    }
 }
 
 /// A key of minisign, without a password.

@@ -187,6 +187,15 @@ impl MachineView {
         self.published.registry.scheduled.as_ref()
     }
 
+    /// The module that was active before the active one; none before the second.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn previous(&self) -> Result<Option<ModuleDigest>, ViewError> {
+        let switched = Activation::newest_switch(&*self.published.view)?;
+        Ok(switched.and_then(|activation| activation.from))
+    }
+
     /// What an activation would do if it were ordered now.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::machine::{MachineView, ModuleStatus, SIGNATURE_BYTES_MAX};
 use crate::rescue::shadow::{ENTRIES_DEFAULT, ENTRIES_MAX, ShadowError, ShadowOptions};
 use crate::session::{Answer, StatementContext};
 use crate::types::{
-    BreakToken, Consent, Gate, Lifecycle, Lsn, ModuleDigest, Order, Outcome, ViewError, When,
+    BreakToken, Consent, Gate, Lifecycle, Lsn, ModuleDigest, Order, ViewError, When,
 };
 
 impl Services {
@@ -206,17 +206,10 @@ fn required(gate: ModuleGate) -> Gate {
     }
 }
 
-/// The module that was active before the active one.
 fn previous(view: &MachineView) -> Result<ModuleDigest, Failure> {
-    view.history()
-        .map_err(unreadable)?
-        .into_iter()
-        .rev()
-        .find(|activation| matches!(activation.outcome, Outcome::Applied(_)))
-        .and_then(|activation| activation.from)
-        .ok_or_else(|| {
-            Failure::new(UNUSABLE, "HY000", "no module was active before the present one")
-        })
+    view.previous().map_err(unreadable)?.ok_or_else(|| {
+        Failure::new(UNUSABLE, "HY000", "no module was active before the present one")
+    })
 }
 
 pub(super) fn unreadable(error: ViewError) -> Failure {
