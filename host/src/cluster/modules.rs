@@ -251,7 +251,7 @@ impl Cluster {
         match self.apart(move || machine.keep_ready()).await {
             Ok(Ok(wanted)) => {
                 // One that was not wanted before may have been dropped since it was ready.
-                let is_new = |digest| wanted.contains(digest) && !tried.wanted.contains(digest);
+                let is_new = |digest: &_| wanted.contains(digest) && !tried.wanted.contains(digest);
                 tried.modules.retain(|(_, digest)| !is_new(digest));
                 (tried.wanted, tried.found) = (wanted, Some(since));
             }
