@@ -1,5 +1,6 @@
 //! What operators see and set: the same on every frontend, and what is wrong is told.
 
+use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
 
