@@ -34,8 +34,8 @@ pub(super) async fn show(State(door): State<Door>, Query(asked): Query<Path>) ->
     listed(&door, ClusterStatement::ShowProc(asked.path), |rows| rows).await
 }
 
-/// Answers with the rows of a statement that shows something. Its warnings, that the rows may be out
-/// of date for one, are headers `Warning`, since a list has no place for them.
+/// Answers with the rows of a statement that shows something. Its warnings, that the rows may be
+/// out of date for one, are headers `Warning`, since a list has no place for them.
 pub(super) async fn listed(
     door: &Door,
     statement: ClusterStatement,

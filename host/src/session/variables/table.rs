@@ -2,8 +2,8 @@
 //!
 //! MySQL's names and defaults where clients read or set them on connecting, StarRocks' where its
 //! clients do, and four of our own: `read_consistency`, `max_staleness_ms`, `wait_lsn` and
-//! `last_lsn`. Those that drivers set and that mean nothing here, as StarRocks' that have statements
-//! forwarded, are kept all the same, so that reading gives back what was set.
+//! `last_lsn`. Those that drivers set and that mean nothing here, as StarRocks' that have
+//! statements forwarded, are kept all the same, so that reading gives back what was set.
 
 use quorate_wire::Value;
 
