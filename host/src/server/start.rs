@@ -90,7 +90,7 @@ impl Frontend {
     pub async fn start(options: StartOptions, stop: CancellationToken) -> Result<Self, StartError> {
         let config = &options.config;
         let registered = registered(config);
-        bootstrap::check(&options.helpers, &registered)?;
+        bootstrap::check(&options.helpers, &registered).await?;
         refuse_second(config)?;
         let listeners = Listeners::bind(config).await?;
         let component = first_module(&options).await?;
