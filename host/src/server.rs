@@ -5,6 +5,7 @@
 
 mod apply;
 mod backend;
+mod engine;
 mod enter;
 mod error;
 mod handover;
