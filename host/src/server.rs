@@ -10,6 +10,7 @@ mod enter;
 mod error;
 mod handover;
 mod listeners;
+mod rejections;
 mod snapshots;
 mod space;
 mod start;

@@ -15,7 +15,7 @@ use super::listeners::Listeners;
 use super::snapshots::Keeper;
 use super::space::{self, Disk};
 use super::tuning::{self, SetLogLevel, Tuning};
-use super::{Ending, Services, StartError, engine, handover};
+use super::{Ending, Services, StartError, engine, handover, rejections};
 use crate::cluster::bootstrap::FOUNDER;
 use crate::cluster::milestones::CONFIRM_TIMEOUT;
 use crate::cluster::{Cluster, Surroundings, VERSION, bootstrap};
@@ -118,7 +118,7 @@ impl Frontend {
         let runtime = engine::runtime(config, &directory.modules())?;
         let snapshots: Arc<dyn Snapshots> =
             Arc::new(DirectorySnapshots::open(&directory.snapshots(), state.clone(), read_mark)?);
-        let opened = Machine::open(state, runtime);
+        let opened = Machine::open(state, runtime.clone());
         let (machine, applier) = opened.map_err(|error| match &*state_failure.borrow() {
             Some(failure) => StartError::State(failure.clone()),
             None => StartError::Machine(error),
@@ -180,6 +180,9 @@ impl Frontend {
         let known = Known { members, helpers: options.helpers.clone() };
         spawn_background(&background, &cluster, component, known, &tasks);
 
+        let machine = cluster.machine();
+        background.spawn(engine::keep_tidy(runtime, machine.clone(), tasks.clone()));
+        background.spawn(rejections::watch(machine.clone(), tasks.clone()));
         background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
         background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
 

@@ -234,7 +234,7 @@ fn expected(
         Some(ModuleFrom::Module(module)) => format!("'{module}'"),
         _ => "no module".to_owned(),
     };
-    let message = format!("{active} is active, not {wanted} as FROM says; look at the plan again");
+    let message = format!("FROM says {wanted}, but {active} is active; look at the plan again");
     Err(Failure::new(1105, "HY000", message))
 }
 
