@@ -10,7 +10,7 @@ use super::StartError;
 use crate::config::{Config, ModuleEngine};
 use crate::machine::Machine;
 use crate::runtime::{Runtime, RuntimeOptions};
-use crate::types::FrontendKind;
+use crate::types::{FrontendKind, ModuleDigest};
 
 /// Read-only calls of the module that run at once; more wait.
 const READ_SLOTS: u32 = 64;
@@ -39,17 +39,23 @@ pub(super) fn runtime(config: &Config, artefacts: &Path) -> Result<Runtime, Star
 /// retired, until told to stop.
 pub(super) async fn keep_tidy(runtime: Runtime, machine: Machine, stop: CancellationToken) {
     let mut applied = machine.subscribe();
-    let mut kept = None;
+    let mut kept: Option<BTreeSet<ModuleDigest>> = None;
     while !stop.is_cancelled() {
-        let installed = machine.view().installed();
-        if kept.as_ref().is_none_or(|kept: &BTreeSet<_>| !kept.is_subset(&installed)) {
-            let (runtime, installed) = (runtime.clone(), installed.clone());
-            let swept = tokio::task::spawn_blocking(move || runtime.sweep(&installed)).await;
-            if swept.is_err() {
-                tracing::warn!("removing old compiled modules was interrupted");
+        let view = machine.view();
+        // A state without an active module is only being made, and tells nothing.
+        let installed = view.active().map(|_| view.installed());
+        // It pins what storage would give up.
+        drop(view);
+        if let Some(installed) = installed {
+            if kept.is_none_or(|kept| !kept.is_subset(&installed)) {
+                let (runtime, installed) = (runtime.clone(), installed.clone());
+                let swept = tokio::task::spawn_blocking(move || runtime.sweep(&installed)).await;
+                if swept.is_err() {
+                    tracing::warn!("removing old compiled modules was interrupted");
+                }
             }
+            kept = Some(installed);
         }
-        kept = Some(installed);
         tokio::select! {
             () = stop.cancelled() => return,
             changed = applied.changed() => if changed.is_err() { return },
