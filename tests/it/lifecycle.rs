@@ -36,9 +36,8 @@ fn property(shown: &Output, name: &str) -> String {
 
 /// How many files a frontend has of what it compiled of a module.
 fn compiled(frontend: &Frontend, digest: &str) -> usize {
-    let kept = std::fs::read_dir(frontend.meta_dir().join("modules"));
-    let kept = kept.expect("the folder is there").filter_map(Result::ok);
-    kept.filter(|file| file.file_name().to_string_lossy().starts_with(digest)).count()
+    let kept = files(&frontend.meta_dir().join("modules"), ".module");
+    kept.iter().filter(|file| file.to_string_lossy().contains(digest)).count()
 }
 
 fn last_lsn(cluster: &Cluster, at: usize) -> u64 {
