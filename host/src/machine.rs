@@ -52,7 +52,8 @@ use tokio::sync::watch;
 use crate::runtime::{Module, Pace, Runtime};
 use crate::storage::state::{StateError, StateStore};
 use crate::types::{
-    Epochs, LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError,
+    BatchReply, Entry, Epochs, LogId, Lsn, ModuleDigest, Outcome, Rejection, StateDigest,
+    StoredMembership, View, ViewError,
 };
 
 use modules::Modules;
@@ -102,6 +103,9 @@ struct Shared {
     published: ArcSwap<Published>,
     applied: watch::Sender<Lsn>,
     milestones: milestones::Milestones,
+    /// Commands that were rejected since the start, by their [defects](Rejection::DEFECTS): for
+    /// people, nothing depends on it.
+    rejected: watch::Sender<BTreeMap<Rejection, u64>>,
     /// Why the state is not to be used.
     quarantine: watch::Sender<Option<String>>,
 }
@@ -177,7 +181,9 @@ impl Machine {
         let published = ArcSwap::from_pointee(published);
         let milestones = milestones::Milestones::new();
         let kept = Arc::clone(&state);
-        let shared = Shared { state: kept, modules, published, applied, milestones, quarantine };
+        let rejected = watch::Sender::default();
+        let shared =
+            Shared { state: kept, modules, published, applied, milestones, rejected, quarantine };
         let machine = Self { shared: Arc::new(shared) };
         let applier = Applier::new(machine.clone(), state, requests);
         Ok((machine, applier))
@@ -240,6 +246,29 @@ impl Machine {
                 Err(Failure::new(1105, "HY000", message))
             }
         }
+    }
+
+    /// Counts the commands of entries, just applied, that were rejected for a
+    /// [defect](Rejection::DEFECTS).
+    pub fn count_rejected(&self, entries: &[Entry], replies: &[BatchReply]) {
+        for (entry, reply) in entries.iter().zip(replies) {
+            for (at, outcome) in reply.outcomes.iter() {
+                if let Outcome::Rejected(why) = outcome
+                    && Rejection::DEFECTS.contains(why)
+                    // Else it was counted there.
+                    && at.0 == entry.log_id.index
+                {
+                    self.shared
+                        .rejected
+                        .send_modify(|counts| *counts.entry(*why).or_default() += 1);
+                }
+            }
+        }
+    }
+
+    /// The commands that were counted so since the start, and each change of that.
+    pub fn rejected(&self) -> watch::Receiver<BTreeMap<Rejection, u64>> {
+        self.shared.rejected.subscribe()
     }
 
     /// Puts the state aside, durably with the state itself: only another one in its place, by a

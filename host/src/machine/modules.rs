@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 use super::keys;
 use super::rows;
@@ -215,7 +216,8 @@ impl Ready {
     }
 }
 
-/// The file of an installed module, put together from its chunks.
+/// The file of an installed module, put together from its chunks; an error if that is not what the
+/// manifest names.
 pub fn file(
     manifest: &ModuleManifest,
     get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
@@ -228,6 +230,10 @@ pub fn file(
         let key = keys::chunk(manifest.digest, index);
         let chunk = get(&key)?.ok_or_else(|| rows::damaged(&key, "chunk is missing"))?;
         file.extend_from_slice(&chunk);
+    }
+    if Sha256::digest(&file)[..] != manifest.digest.0 {
+        let why = format!("the chunks are not the file of module {}", manifest.digest);
+        return Err(rows::damaged(&keys::chunk(manifest.digest, 0), why));
     }
     Ok(file)
 }

@@ -1,5 +1,6 @@
 //! What readers see: the state as of one LSN.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -155,6 +156,17 @@ impl MachineView {
             active_since: active.map(|active| active.since),
             signed: signed.clone(),
         }
+    }
+
+    /// Who vouches for a module and what that is worth now, for people.
+    pub fn signed_by(&self, module: &ModuleStatus) -> String {
+        self.published.registry.signed_by(module.signed.as_ref())
+    }
+
+    /// The modules whose files are there.
+    pub fn installed(&self) -> BTreeSet<ModuleDigest> {
+        let modules = self.published.registry.modules.iter();
+        modules.filter(|(_, one)| one.retired.is_none()).map(|(digest, _)| *digest).collect()
     }
 
     /// The active module, ready to run.

@@ -137,7 +137,7 @@ pub fn module(view: &MachineView, module: &ModuleStatus) -> Rows {
     rows.add("FuelPerCommand", description.limits.fuel);
     rows.add("MemoryBytes", description.limits.memory_bytes);
     rows.add("EngineEpoch", view.epoch());
-    rows.add("SignedBy", module.signed.as_ref().map_or("nobody", |signed| &signed.key));
+    rows.add("SignedBy", view.signed_by(module));
     for (node, refusal) in &module.acknowledgements {
         rows.add("Acknowledged", said(view, *node, refusal.as_deref()));
     }
