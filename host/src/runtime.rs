@@ -159,6 +159,14 @@ impl Runtime {
         }
     }
 
+    /// As another release of the program, which runs native modules in these epochs. It brings no
+    /// engine for them.
+    #[must_use]
+    pub fn in_epochs(mut self, epochs: Epochs) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
     /// Knows a native module by the digest of the bytes that stand for it in the log.
     #[must_use]
     pub fn with_native(mut self, file: &[u8], module: Arc<dyn Native>) -> Self {
@@ -244,6 +252,7 @@ impl Runtime {
             ))));
         }
         if let Some(native) = self.natives.get(&native_digest(bytes)) {
+            native.available().map_err(LoadError::Fault)?;
             return Ok(Arc::new(Module::native(native_digest(bytes), Arc::clone(native))));
         }
         let Some(engines) = self.engines.get(&epoch) else {

@@ -7,25 +7,23 @@ use tokio_util::sync::CancellationToken;
 use super::{Cluster, command_deadline};
 use crate::types::{Epoch, HostCommand, Lsn};
 
-/// Between two attempts.
+/// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 impl Cluster {
-    /// Has it recorded what this program can run, if that is not what is recorded. Returns when it
-    /// is. The active module is compiled for all of it before, so that a step to another epoch
-    /// need not wait for that.
+    /// Has it recorded what this program can run, whenever that is not what is recorded: what was
+    /// said by another release, which ran here before, may come about long after. The active module
+    /// is compiled for all of it before, so that a step to another epoch need not wait for that.
+    /// Runs until told to stop.
     pub async fn announce_epochs(&self, stop: CancellationToken) {
         let (node, epochs) = (self.identity().node, self.machine().epochs());
         while !stop.is_cancelled() {
             let view = self.machine().view();
-            if view.frontend(node).is_some() && view.epochs_of(node) == epochs {
-                return;
-            }
-            if view.frontend(node).is_some() && self.has_compiled_all().await {
+            let is_new = view.frontend(node).is_some() && view.epochs_of(node) != epochs;
+            if is_new && self.has_compiled_all().await {
                 let command = HostCommand::AnnounceEpochs { node, epochs };
-                match self.run("", command, command_deadline()).await {
-                    Ok(_) => continue,
-                    Err(failure) => tracing::debug!("announcing epochs goes on: {failure}"),
+                if let Err(failure) = self.run("", command, command_deadline()).await {
+                    tracing::debug!("announcing epochs goes on: {failure}");
                 }
             }
             tokio::select! {
@@ -40,7 +38,7 @@ impl Cluster {
         let Some(active) = machine.view().active().map(|active| active.digest) else {
             return true;
         };
-        let loaded = tokio::task::spawn_blocking(move || machine.load_module(active)).await;
+        let loaded = self.apart(move || machine.load_module(active)).await;
         matches!(loaded, Ok(Ok(_)))
     }
 

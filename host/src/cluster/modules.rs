@@ -171,7 +171,7 @@ impl Cluster {
 
     /// Runs what may compile a module off the async threads; in a simulation, which has no other
     /// threads, where it is awaited.
-    async fn apart<T: Send + 'static>(
+    pub(super) async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {

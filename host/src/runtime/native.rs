@@ -20,6 +20,14 @@ pub trait Native: Send + Sync + 'static {
     /// What it says of itself.
     fn describe(&self) -> Description;
 
+    /// Whether this frontend can run it, asked whenever it is loaded.
+    ///
+    /// # Errors
+    /// What this frontend lacks, which may pass. It says nothing about the module.
+    fn available(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Turns a request into a reply or a command. Reads only: what it writes is dropped.
     ///
     /// # Errors

@@ -38,4 +38,8 @@ pub fn keep_modules(cluster: &Cluster, stop: &CancellationToken) {
     tokio::spawn(async move { modules.acknowledge_modules(token).await });
     let (migration, token) = (cluster.clone(), stop.clone());
     tokio::spawn(async move { migration.keep_migrating(token).await });
+    let (schedule, token) = (cluster.clone(), stop.clone());
+    tokio::spawn(async move { schedule.keep_schedule(token).await });
+    let (epochs, token) = (cluster.clone(), stop.clone());
+    tokio::spawn(async move { epochs.announce_epochs(token).await });
 }

@@ -214,6 +214,8 @@ const REQUESTS: u8 = 0x05;
 /// The rows that say which module is active, and how far its migration is.
 const ACTIVE: &[u8] = &[0x03, 1];
 const MIGRATION: &[u8] = &[0x03, 3];
+/// The rows of what entries changed.
+const CHANGES: &[u8] = &[0x0c, 1];
 
 impl StateStore for WatchedState {
     fn view(&self) -> Arc<dyn View> {
@@ -229,6 +231,9 @@ impl StateStore for WatchedState {
             if self.context.has(mutation) && self.context.dice.chance(300_000) {
                 writes.retain(|key, _| key != row);
             }
+        }
+        if self.context.has(Mutation::LostChanges) && self.context.dice.chance(10_000) {
+            writes.retain(|key, _| !key.starts_with(CHANGES));
         }
         self.state.commit(writes)?;
         // Now and then RocksDB writes its memory out by itself.

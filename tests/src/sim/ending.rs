@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Waits until all serve and agree on a leader, and who belongs is settled.
-    fn agree(&mut self) -> bool {
+    pub(super) fn agree(&mut self) -> bool {
         let agreed = |world: &Self| {
             world.agreed_leader().is_some()
                 && (!world.plan.has_changes() || (world.operator.is_idle() && world.is_settled()))
@@ -136,11 +136,13 @@ impl World {
     }
 
     /// Ends all faults.
-    fn quieten(&mut self) {
+    pub(super) fn quieten(&mut self) {
         self.context.say("all faults end");
         self.crash_rate.store(0, Ordering::Relaxed);
         self.network.set_weather(Weather::calm());
         self.network.heal();
+        self.mend_programs();
+        self.publisher.close();
         let now = self.context.now_ms();
         for host in &mut self.hosts {
             *host.disk.mood.lock() = Mood::Takes(0..=1);
@@ -261,6 +263,7 @@ impl World {
             self.context.violate(format!("digests differ at the end: {digests:?}"));
         }
         self.check_modules();
+        self.check_feeds();
         self.history.lock().check(&self.oracle.lock().model, &self.context);
         self.context.say(&format!("the end, at LSN {wrote}"));
     }

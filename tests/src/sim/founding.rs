@@ -38,7 +38,7 @@ impl Module {
     /// kv, natively.
     pub fn native() -> Self {
         let first = Release::First;
-        Self { file: first.file(), description: first.native().describe().pack().into() }
+        Self { file: first.file(), description: first.native(None).describe().pack().into() }
     }
 
     /// A component file.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kv::{Request, Response};
-use quorate::types::{
-    Action, Batch, Command, HostCommand, Lifecycle, Lsn, ModuleDigest, Outcome, RequestId,
-};
+use quorate::types::{Action, Batch, Command, Lsn, Outcome, RequestId};
 use quorate_wire::{Body, Reply};
+
+use super::ledger::{Electorate, Ended, Ledger};
 
 /// One value of a key and since when it has it.
 type Version = (Lsn, Option<Bytes>);
@@ -21,8 +21,8 @@ pub struct Model {
     keys: BTreeMap<Bytes, Vec<Version>>,
     /// Which values were written where: every value of a write is used once.
     written: BTreeMap<Bytes, Vec<Lsn>>,
-    /// Which module was active since when.
-    active: BTreeMap<Lsn, ModuleDigest>,
+    /// What it means for modules and engine epochs.
+    pub ledger: Ledger,
 }
 
 /// What a command of the log must come to.
@@ -41,16 +41,21 @@ pub enum Expected {
 impl Model {
     /// Runs the commands of an entry. Whether the host refuses one of its own is not worked out
     /// here: that they came to these outcomes is believed, and what follows from them is not.
+    /// `attempt` finds what came of an activation that was due before them.
     pub fn apply(
         &mut self,
         lsn: Lsn,
         batch: &Batch,
         outcomes: &[(Lsn, Outcome)],
+        voters: &Electorate,
+        attempt: impl Fn() -> Option<Outcome>,
     ) -> Result<Vec<Expected>, String> {
         let Ok((_, commands)) = batch.unpack() else { return Ok(Vec::new()) };
+        self.ledger.begin(lsn, voters, attempt)?;
         let mut expected = Vec::new();
         for (at, command) in commands.iter().enumerate() {
-            expected.push(self.command(lsn, command, outcomes.get(at).map(|(_, came)| came))?);
+            let came = outcomes.get(at).map(|(_, came)| came);
+            expected.push(self.command(lsn, command, came, voters)?);
         }
         Ok(expected)
     }
@@ -60,6 +65,7 @@ impl Model {
         lsn: Lsn,
         packed: &Bytes,
         came: Option<&Outcome>,
+        voters: &Electorate,
     ) -> Result<Expected, String> {
         let Ok(command) = Command::unpack(packed) else { return Ok(Expected::Unknown) };
         let floor = self.floors.entry(command.request.client).or_default();
@@ -71,43 +77,21 @@ impl Model {
             return Ok(before.clone());
         }
         let expected = match command.action {
-            Action::Module { digest, .. } if self.active_at(lsn) != Some(digest) => {
+            Action::Module { digest, .. } if self.ledger.active_at(lsn) != Some(digest) => {
                 Expected::Changed(lsn)
             }
             Action::Module { payload, .. } => {
                 self.run(lsn, &payload).map_or(Expected::Unknown, |it| Expected::Applied(lsn, it))
             }
-            Action::Host(HostCommand::Lifecycle(Lifecycle::Activate(order))) => {
-                if matches!(came, Some(Outcome::Applied(_))) {
-                    self.activate(lsn, order.to, order.expected)?;
+            Action::Host(command) => {
+                if let Some(came) = came {
+                    self.ledger.host(lsn, &command, Ended::of(came), voters)?;
                 }
                 Expected::Unknown
             }
-            Action::Host(_) => Expected::Unknown,
         };
         self.ran.insert(command.request, expected.clone());
         Ok(expected)
-    }
-
-    /// A module was activated by somebody who took `expected` for the active one. The commands
-    /// after it, of the same entry too, are for that module.
-    fn activate(
-        &mut self,
-        lsn: Lsn,
-        digest: ModuleDigest,
-        expected: Option<ModuleDigest>,
-    ) -> Result<(), String> {
-        let active = self.active_at(lsn);
-        if active != expected && active != Some(digest) {
-            return Err(format!("{digest} is activated in place of {expected:?}, not {active:?}"));
-        }
-        self.active.insert(lsn, digest);
-        Ok(())
-    }
-
-    /// The active module as of an LSN.
-    pub fn active_at(&self, lsn: Lsn) -> Option<ModuleDigest> {
-        self.active.range(..=lsn).next_back().map(|(_, digest)| *digest)
     }
 
     /// The payload is a flag for the form of the answer, then the packed request.

@@ -43,6 +43,10 @@ pub enum Mutation {
     LostActivation,
     /// The row that says how far a migration is is lost now and then.
     LostStep,
+    /// A frontend passes over an activation that it cannot run, instead of waiting until it can.
+    SkippedActivation,
+    /// What an entry changed is lost now and then.
+    LostChanges,
 }
 
 impl Mutation {

@@ -3,11 +3,15 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use quorate::runtime::{Caller, Evaluation, Facts, Native, Page, Space};
+use quorate::runtime::{Caller, Evaluation, Facts, Fault, Native, Page, Space};
 use quorate_guest::store::PAGE_ROWS_MAX;
 use quorate_guest::{Codec, Context, Machine, ReadStore, Session, WriteStore, store};
 use quorate_wire::{Description, Failure, Finding, Reply};
+
+use super::release::Release;
+use super::shelf::Shelf;
 
 /// Rows that one step of a migration looks at: so few that a migration of a few keys takes steps.
 const STEP_ROWS: u32 = 1;
@@ -17,19 +21,19 @@ pub struct NativeModule<M> {
     version: Option<&'static str>,
     at_once: bool,
     balks_at: Option<&'static [u8]>,
+    place: Option<(Arc<Shelf>, Release)>,
     machine: PhantomData<fn() -> M>,
 }
 
-impl<M> Default for NativeModule<M> {
-    fn default() -> Self {
-        Self { version: None, at_once: false, balks_at: None, machine: PhantomData }
-    }
-}
-
 impl<M> NativeModule<M> {
+    /// The module as it is; if it has a place, it runs only as long as it is found there.
+    pub fn of(place: Option<(Arc<Shelf>, Release)>) -> Self {
+        Self { version: None, at_once: false, balks_at: None, place, machine: PhantomData }
+    }
+
     /// Under another version than its own.
-    pub fn named(version: &'static str) -> Self {
-        Self { version: Some(version), ..Self::default() }
+    pub fn named(self, version: &'static str) -> Self {
+        Self { version: Some(version), ..self }
     }
 
     /// It does not serve the rows that it can migrate, so they are migrated at once.
@@ -146,6 +150,10 @@ impl<M: Machine + 'static> Native for NativeModule<M> {
             description.serves.clear();
         }
         description
+    }
+
+    fn available(&self) -> Result<(), Fault> {
+        self.place.as_ref().map_or(Ok(()), |(shelf, release)| shelf.take(*release))
     }
 
     fn evaluate(

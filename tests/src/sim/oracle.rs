@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate::machine::{Machine, MachineView};
+use quorate::machine::{Activation, Machine, MachineView, SCHEDULED_INDEX};
 use quorate::storage::log::{Change, SimLogDevice, unseal_entry};
 use quorate::types::{
     BatchReply, Entry, EntryPayload, Frontend, FrontendKind, LeaderId, LogId, Lsn, Membership,
@@ -33,7 +33,9 @@ use quorate::types::{
 };
 
 use super::context::Context;
+use super::ledger::Electorate;
 use super::model::{Expected, Model};
+use super::shelf::Shelf;
 use disk::Disk;
 use members::Members;
 use modules::Modules;
@@ -54,6 +56,7 @@ pub struct Oracle {
     disks: Vec<Disk>,
     /// Which of them each host has.
     hosts: Vec<usize>,
+    shelves: Vec<Arc<Shelf>>,
     /// The last entry that each host has applied.
     reached: BTreeMap<usize, u64>,
     records: BTreeMap<(u64, LeaderId), Bytes>,
@@ -67,13 +70,18 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Over these disks.
-    pub fn new(context: Arc<Context>, disks: impl Iterator<Item = Arc<SimLogDevice>>) -> Self {
-        let disks: Vec<_> = disks.map(Disk::new).collect();
+    /// Over the disks of hosts, and what their programs find.
+    pub fn new(
+        context: Arc<Context>,
+        disks: impl Iterator<Item = (Arc<SimLogDevice>, Arc<Shelf>)>,
+    ) -> Self {
+        let (disks, shelves): (Vec<_>, _) =
+            disks.map(|(log, shelf)| (Disk::new(log), shelf)).unzip();
         Self {
             context,
             hosts: (0..disks.len()).collect(),
             disks,
+            shelves,
             reached: BTreeMap::new(),
             records: BTreeMap::new(),
             memberships: BTreeMap::new(),
@@ -170,9 +178,14 @@ impl Oracle {
 
     /// Who votes, by the newest committed membership.
     pub fn committed_voters(&self) -> BTreeSet<NodeId> {
+        self.electorate().into_iter().flatten().collect()
+    }
+
+    /// Likewise, both halves of a joint one.
+    fn electorate(&self) -> Electorate {
         let mut all = self.memberships.iter().rev();
         let newest = all.find_map(|(at, all)| all.get(&self.committed.get(at)?.id.leader_id));
-        newest.map(|membership| membership.voter_ids().collect()).unwrap_or_default()
+        newest.map(|membership| membership.get_joint_config().clone()).unwrap_or_default()
     }
 
     /// All sets of voters that may count now or next: of the newest committed membership, of later
@@ -296,7 +309,7 @@ impl Oracle {
                 return;
             };
             match self.committed.get(&index) {
-                None => self.first(entry, record.clone(), reply),
+                None => self.first(entry, record.clone(), reply, &view),
                 Some(known) if known.record != record => {
                     self.context.violate(format!(
                         "one payload per LSN: host {host} applies {} at {index}, others {}",
@@ -322,17 +335,6 @@ impl Oracle {
             self.context.violate(format!("registry at LSN {}: {what}", view.lsn()));
         }
         self.runs(host, &view);
-    }
-
-    /// `host` has the module of a state ready. Every other one had the same at that LSN, and it is
-    /// the one that the log activated.
-    fn runs(&mut self, host: usize, view: &MachineView) {
-        match self.modules.are(view, self.model.active_at(view.lsn())) {
-            Ok(news) => news.into_iter().for_each(|what| self.context.count(what)),
-            Err(what) => {
-                self.context.violate(format!("module at LSN {}: host {host} {what}", view.lsn()));
-            }
-        }
     }
 
     fn compare(
@@ -381,7 +383,7 @@ impl Oracle {
     }
 
     /// An LSN is applied for the first time anywhere.
-    fn first(&mut self, entry: &Entry, record: Bytes, reply: &BatchReply) {
+    fn first(&mut self, entry: &Entry, record: Bytes, reply: &BatchReply, view: &MachineView) {
         let index = entry.log_id.index;
         if index != 0 && !self.committed.contains_key(&(index - 1)) {
             self.context.violate(format!("LSN {index} is applied before {}", index - 1));
@@ -396,7 +398,15 @@ impl Oracle {
             ));
         }
         let expected = match &entry.payload {
-            EntryPayload::Normal(batch) => self.model.apply(Lsn(index), batch, &reply.outcomes),
+            EntryPayload::Normal(batch) => {
+                let voters = self.electorate();
+                let attempt = || {
+                    let mut all = view.history().ok()?.into_iter();
+                    let is_it = |it: &Activation| (it.lsn.0, it.index) == (index, SCHEDULED_INDEX);
+                    Some(all.find(is_it)?.outcome)
+                };
+                self.model.apply(Lsn(index), batch, &reply.outcomes, &voters, attempt)
+            }
             EntryPayload::Blank | EntryPayload::Membership(_) => Ok(Vec::new()),
         };
         let expected = expected.unwrap_or_else(|what| {

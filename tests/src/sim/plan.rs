@@ -120,6 +120,11 @@ pub struct Plan {
     pub change_rate: u64,
     /// How often somebody installs or activates a module, in millionths per millisecond.
     pub swap_rate: u64,
+    /// How often a host loses what runs a module, in millionths per millisecond.
+    pub loss_rate: u64,
+    /// How often another release of the program is started on a host, which has another engine
+    /// epoch, in millionths per millisecond.
+    pub release_rate: u64,
     /// Clients.
     pub clients: u64,
     /// Keys that they fight over.
@@ -149,6 +154,10 @@ const TURNING_RATE: u64 = 600_000;
 const MOVING_RATE: u64 = 300_000;
 /// How many of all seeds have modules that are installed and activated, in millionths.
 const SWAPPING_RATE: u64 = 350_000;
+/// How many of those have hosts that lose what runs a module, and how many have another release of
+/// the program, in millionths.
+const LOSING_RATE: u64 = 600_000;
+const RELEASING_RATE: u64 = 400_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -169,7 +178,11 @@ impl Plan {
         let moves = changes && own.chance(MOVING_RATE);
         let turns = observers > 0 && own.chance(TURNING_RATE);
         let swaps = own.chance(SWAPPING_RATE) && !wasm;
-        let swap_rate = if swaps { own.within(&(300..=3_000)) } else { 0 };
+        let swap_rate = if swaps { own.within(&(600..=4_000)) } else { 0 };
+        let loses = swaps && own.chance(LOSING_RATE);
+        let loss_rate = if loses { own.within(&(200..=1_500)) } else { 0 };
+        let releases = swaps && own.chance(RELEASING_RATE);
+        let release_rate = if releases { own.within(&(300..=1_500)) } else { 0 };
         Self {
             hosts,
             spares: if changes { 2 + observers } else { 0 },
@@ -178,6 +191,8 @@ impl Plan {
             moves,
             change_rate,
             swap_rate,
+            loss_rate,
+            release_rate,
             clients: dice.within(&(2..=8)),
             keys: dice.within(&(2..=8)),
             think_ms: 0..=dice.within(&(1..=30)),

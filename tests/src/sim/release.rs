@@ -8,12 +8,13 @@ use quorate::runtime::{Native, Runtime, native_digest};
 use quorate::types::ModuleDigest;
 
 use super::native::NativeModule;
+use super::shelf::Shelf;
 
 /// What is in the values of some clients; one version does not migrate them.
 const UNLOVED: &[u8] = b"1-";
 
 /// A version of kv.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Release {
     /// 1.0.0.
     First,
@@ -60,22 +61,27 @@ impl Release {
         native_digest(&self.file())
     }
 
-    /// What runs.
-    pub fn native(self) -> Arc<dyn Native> {
+    /// What runs; from a shelf, as long as it is there.
+    pub fn native(self, place: Option<Arc<Shelf>>) -> Arc<dyn Native> {
+        let place = place.map(|shelf| (shelf, self));
+        let first = |module: NativeModule<Kv<1>>| -> Arc<dyn Native> { Arc::new(module) };
+        let second = |module: NativeModule<Kv<2>>| -> Arc<dyn Native> { Arc::new(module) };
         match self {
-            Self::First => Arc::new(NativeModule::<Kv<1>>::default()),
-            Self::Twin => Arc::new(NativeModule::<Kv<1>>::named(self.version())),
-            Self::Second => Arc::new(NativeModule::<Kv<2>>::default()),
+            Self::First => first(NativeModule::of(place)),
+            Self::Twin => first(NativeModule::of(place).named(self.version())),
+            Self::Second => second(NativeModule::of(place)),
             Self::Balking => {
-                Arc::new(NativeModule::<Kv<2>>::named(self.version()).balking_at(UNLOVED))
+                second(NativeModule::of(place).named(self.version()).balking_at(UNLOVED))
             }
-            Self::Whole => Arc::new(NativeModule::<Kv<2>>::named(self.version()).at_once()),
+            Self::Whole => second(NativeModule::of(place).named(self.version()).at_once()),
         }
     }
 
-    /// A runtime that knows them all, and no other.
-    pub fn runtime() -> Runtime {
-        let with = |runtime: Runtime, it: Self| runtime.with_native(&it.file(), it.native());
+    /// A runtime that knows them all, and no other, as long as they are on the shelf.
+    pub fn runtime(shelf: &Arc<Shelf>) -> Runtime {
+        let with = |runtime: Runtime, it: Self| {
+            runtime.with_native(&it.file(), it.native(Some(Arc::clone(shelf))))
+        };
         Self::ALL.into_iter().fold(Runtime::without_engine(), with)
     }
 }

@@ -1,9 +1,10 @@
-//! The defects of changes of who belongs.
+//! The defects of changes of who belongs, and of a frontend that cannot run what is activated.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::cluster::Cluster;
+use quorate::types::{Action, Command, Entry, EntryPayload, HostCommand, Lifecycle};
 use tokio::time::sleep;
 
 use super::context::Context;
@@ -45,4 +46,26 @@ async fn spoil(cluster: &Cluster, context: &Context) {
             let _ = node.remove(*other).await;
         }
     }
+}
+
+/// The defect: entries that would have another module or engine run are as if nothing were in them.
+pub fn without_activations(entries: &[Entry]) -> Vec<Entry> {
+    let mut entries = entries.to_vec();
+    for entry in &mut entries {
+        let EntryPayload::Normal(batch) = &entry.payload else { continue };
+        let Ok((_, commands)) = batch.unpack() else { continue };
+        let activates = commands.iter().any(|packed| {
+            matches!(
+                Command::unpack(packed).map(|command| command.action),
+                Ok(Action::Host(
+                    HostCommand::Lifecycle(Lifecycle::Activate(_) | Lifecycle::RunScheduled { .. })
+                        | HostCommand::ChangeEpoch { .. }
+                ))
+            )
+        });
+        if activates {
+            entry.payload = EntryPayload::Blank;
+        }
+    }
+    entries
 }

@@ -149,4 +149,31 @@ impl World {
         others.extend(member.filter(|member| !others.contains(member)));
         others.into_iter().map(|other| self.network.address(other)).collect()
     }
+
+    /// Which host leads, by its own account. One that has not heard of a newer leader may believe
+    /// so too; the highest term counts.
+    pub(super) fn leader(&self) -> Option<(usize, NodeId)> {
+        let mut newest = None;
+        for at in self.victims() {
+            let Some(running) = self.running(at) else { continue };
+            let known = running.cluster.node().watch().borrow().clone();
+            if known.is_leader && newest.is_none_or(|(term, _)| term < known.term) {
+                newest = Some((known.term, (at, running.cluster.node().id())));
+            }
+        }
+        newest.map(|(_, leader)| leader)
+    }
+
+    /// The leader, if all members serve and agree on it.
+    pub(super) fn agreed_leader(&self) -> Option<(usize, NodeId)> {
+        let (host, node) = self.leader()?;
+        let term = self.running(host)?.cluster.node().watch().borrow().term;
+        let agrees = |at: &usize| {
+            self.running(*at).is_some_and(|running| {
+                let known = running.cluster.node().watch().borrow().clone();
+                known.term == term && known.leader.is_some_and(|leader| leader.id == node)
+            })
+        };
+        self.members().iter().all(agrees).then_some((host, node))
+    }
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use quorate::raft::Profile;
 use quorate::runtime::{Runtime, RuntimeOptions};
-use quorate::types::NodeId;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::Instant;
 
@@ -25,8 +24,9 @@ use super::mutation::Mutation;
 use super::network::Network;
 use super::oracle::Oracle;
 use super::plan::{Plan, Role};
-use super::release::Release;
-use super::{changes, ending, faults, swaps};
+use super::shelf::Shelf;
+use super::subscriber::Subscriber;
+use super::{changes, ending, faults, stalls, subscriber, swaps};
 
 /// A cluster must be founded in so many milliseconds.
 pub(super) const FOUNDING_MS: u64 = 30_000;
@@ -65,6 +65,10 @@ pub(super) struct Host {
     pub lost: bool,
     /// Its frontend knows that it was dropped, and has ended for good.
     pub expelled: bool,
+    /// What runs modules there.
+    pub shelf: Arc<Shelf>,
+    /// Its frontend does not apply what comes next.
+    pub stalled: bool,
 }
 
 /// The world.
@@ -86,8 +90,10 @@ pub struct World {
     pub(super) crash_rate: Arc<AtomicU64>,
     pub(super) operator: changes::Operator,
     pub(super) publisher: swaps::Publisher,
+    pub(super) subscriber: Subscriber,
     is_founded: bool,
-    runtime: Runtime,
+    /// Runs modules as WebAssembly, if they are; else hosts have what runs them.
+    engine: Option<Runtime>,
     pub(super) module: Module,
     starts: u64,
 }
@@ -114,15 +120,14 @@ impl World {
         let roles = (0..plan.hosts).map(|_| Role::Inside);
         let roles = roles.chain((0..plan.spares).map(|_| Role::Outside));
         let hosts: Vec<_> = roles.map(Host::new).collect();
-        let disks = hosts.iter().map(|host| Arc::clone(&host.disk.log));
+        let disks = hosts.iter().map(|host| (Arc::clone(&host.disk.log), Arc::clone(&host.shelf)));
         let oracle = Arc::new(Mutex::new(Oracle::new(Arc::clone(&context), disks)));
         network.set_oracle(Arc::clone(&oracle));
-        let (runtime, module) = if plan.wasm {
-            let runtime = Runtime::new(RuntimeOptions { read_slots: 8 }).expect("an engine");
-            let module = Module::component(&runtime, crate::modules::KV);
-            (runtime, module)
-        } else {
-            (Release::runtime(), Module::native())
+        let engine = || Runtime::new(RuntimeOptions { read_slots: 8 }).expect("an engine");
+        let engine = plan.wasm.then(engine);
+        let module = match &engine {
+            Some(engine) => Module::component(engine, crate::modules::KV),
+            None => Module::native(),
         };
         let clients = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -145,8 +150,9 @@ impl World {
             crash_rate: Arc::default(),
             operator: changes::Operator::default(),
             publisher: swaps::Publisher::default(),
+            subscriber: Subscriber::default(),
             is_founded: false,
-            runtime,
+            engine,
             module,
             all_are_told: false,
             starts: 0,
@@ -171,12 +177,16 @@ impl World {
             }
             if self.plan.has_swaps() {
                 swaps::operate(self);
+                stalls::happen(self);
             }
             if !self.step() {
                 return;
             }
         }
         if self.context.dice.chance(ending::BRIDGE_RATE) && !self.stand_a_deaf_leader() {
+            return;
+        }
+        if self.plan.loss_rate > 0 && !self.stall_a_leader() {
             return;
         }
         if self.plan.has_changes() && !self.hand_over_to_nobody() {
@@ -202,7 +212,9 @@ impl World {
         }
         if self.plan.has_swaps() {
             swaps::tend(self);
+            stalls::tend(self);
         }
+        subscriber::read_on(self);
         let until = self.clients_epoch + Duration::from_millis(now);
         self.clients.block_on(super::clients::until(until));
         self.context.violation().is_none()
@@ -244,6 +256,7 @@ impl World {
                     self.expel(at, &why);
                     return;
                 }
+                self.hosts[at].note_stall(status.stalled.as_deref(), &self.context);
                 if status.is_leader {
                     let node = running.cluster.node().id();
                     let leader = quorate::types::LeaderId { term: status.term, node_id: node };
@@ -272,7 +285,7 @@ impl World {
             self.context.say(&format!("host {at} is not let in with an empty disk: {why}"));
             self.crash(at, "it is not let in", true);
             self.hosts[at].starts_at = again;
-        } else if why.contains("simulated") {
+        } else if why.contains("simulated") || host.is_too_old(why) {
             self.crash(at, &format!("it could not start: {why}"), true);
         } else {
             self.context.violate(format!("host {at} refuses to start after a crash: {why}"));
@@ -284,7 +297,7 @@ impl World {
         self.starts += 1;
         let helpers = self.helpers(at);
         let host = &mut self.hosts[at];
-        host.starts_at = None;
+        (host.starts_at, host.stalled) = (None, false);
         self.context.say(&format!("host {at} starts"));
         let birth = Birth {
             host: at,
@@ -296,7 +309,7 @@ impl World {
             has_changes: self.plan.has_changes(),
             has_swaps: self.plan.has_swaps(),
             profile: Profile::Fast,
-            runtime: self.runtime.clone(),
+            runtime: self.engine.clone().unwrap_or_else(|| host.shelf.begin()),
             start: self.starts,
             crash_rate: Arc::clone(&self.crash_rate),
             skew_ms: Arc::clone(&host.skew_ms),
@@ -391,6 +404,7 @@ impl World {
                 status.is_some()
             ));
         }
+        self.explain_modules();
     }
 
     /// Runs something on the runtime of a host, and steps until it is done.
@@ -442,33 +456,6 @@ impl World {
         self.context.violate(format!("host {at} did not finish in time"));
         None
     }
-
-    /// Which host leads, by its own account. One that has not heard of a newer leader may believe
-    /// so too; the highest term counts.
-    pub(super) fn leader(&self) -> Option<(usize, NodeId)> {
-        let mut newest = None;
-        for at in self.victims() {
-            let Some(running) = self.running(at) else { continue };
-            let known = running.cluster.node().watch().borrow().clone();
-            if known.is_leader && newest.is_none_or(|(term, _)| term < known.term) {
-                newest = Some((known.term, (at, running.cluster.node().id())));
-            }
-        }
-        newest.map(|(_, leader)| leader)
-    }
-
-    /// The leader, if all members serve and agree on it.
-    pub(super) fn agreed_leader(&self) -> Option<(usize, NodeId)> {
-        let (host, node) = self.leader()?;
-        let term = self.running(host)?.cluster.node().watch().borrow().term;
-        let agrees = |at: &usize| {
-            self.running(*at).is_some_and(|running| {
-                let known = running.cluster.node().watch().borrow().clone();
-                known.term == term && known.leader.is_some_and(|leader| leader.id == node)
-            })
-        };
-        self.members().iter().all(agrees).then_some((host, node))
-    }
 }
 
 impl Host {
@@ -484,6 +471,8 @@ impl Host {
             must_refuse: false,
             lost: false,
             expelled: false,
+            shelf: Arc::default(),
+            stalled: false,
         }
     }
 }

@@ -80,7 +80,8 @@ impl MachineView {
         rows_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<EntryChanges>, ChangesError> {
-        if cursor.lsn > self.lsn() {
+        // Not `lsn()`: it says 0 also of a state to which nothing was applied.
+        if cursor.lsn >= self.position().next() {
             return Ok(Vec::new());
         }
         let high = keys::end(keys::CHANGES);
