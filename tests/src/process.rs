@@ -136,21 +136,6 @@ impl Frontend {
         self.ports[3]
     }
 
-    /// Gets a page over HTTP, with status line and headers.
-    ///
-    /// # Panics
-    /// When it does not answer.
-    pub fn get(&self, path: &str) -> String {
-        let mut stream =
-            TcpStream::connect(("127.0.0.1", self.http_port())).expect("HTTP is served");
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("HTTP is served");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers in text");
-        answer
-    }
-
     /// Its port for other frontends.
     pub fn edit_log_port(&self) -> u16 {
         self.ports[0]
