@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use address::{Machine, This, Wish};
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 pub use file::{expand, parse};
@@ -39,6 +40,30 @@ pub enum ElectionProfile {
     Lan,
     /// Slow disks or several sites: about 2 s.
     Wan,
+}
+
+/// How a frontend has modules run. It makes no difference to what they come to, and that is what
+/// the slow ones are for: one that they do make a difference on shows it by its digest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ModuleEngine {
+    /// Optimised machine code, as voters run it
+    #[default]
+    Native,
+    /// Machine code without optimisation
+    Unoptimised,
+    /// The interpreter
+    Interpreter,
+}
+
+impl ModuleEngine {
+    /// As `module_engine` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Unoptimised => "unoptimised",
+            Self::Interpreter => "interpreter",
+        }
+    }
 }
 
 /// The configuration of one frontend, checked.
@@ -64,6 +89,8 @@ pub struct Config {
     pub http_port: u16,
     /// Timing of elections. Default `fast` on a loopback address, else `lan`.
     pub election_profile: ElectionProfile,
+    /// How modules run. Default `native`; anything else is for observers.
+    pub module_engine: ModuleEngine,
     /// Most client sessions at once, over all front doors. Default 4096; one more gets error 1040.
     pub qe_max_connection: usize,
     /// Most memory in bytes that the rows of one SELECT may take. Default 256 MiB.
@@ -162,6 +189,9 @@ impl Config {
             "wan" => ElectionProfile::Wan,
             _ => return Err(get("election_profile").wrong("fast, lan or wan")),
         };
+        let module_engine = ModuleEngine::from_str(get("module_engine").text(), false);
+        let module_engine = module_engine
+            .map_err(|_| get("module_engine").wrong("native, unoptimised or interpreter"))?;
         let config = Self {
             meta_dir: get("meta_dir").text().into(),
             bind_address,
@@ -172,6 +202,7 @@ impl Config {
             query_port: get("query_port").port()?,
             http_port: get("http_port").port()?,
             election_profile,
+            module_engine,
             qe_max_connection: get("qe_max_connection")
                 .parsed::<NonZeroUsize>("a number above 0")?
                 .get(),
@@ -334,10 +365,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_or_host_type_is_named_with_its_key() {
-        for (key, value) in
-            [("priority_networks", "eth0"), ("trusted_networks", "all"), ("host_type", "DNS")]
-        {
+    fn what_is_no_network_host_type_or_engine_is_named_with_its_key() {
+        for (key, value) in [
+            ("priority_networks", "eth0"),
+            ("trusted_networks", "all"),
+            ("host_type", "DNS"),
+            ("module_engine", "jit"),
+        ] {
             let error = Config::from_settings(&settings(&[(key, value)])).unwrap_err();
             assert!(error.message.contains(key) && error.message.contains(value), "{error}");
         }

@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use quorate_sql::ClusterStatement;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -127,7 +128,6 @@ async fn health(State(door): State<Door>) -> Response {
 }
 
 /// `SHOW FRONTENDS` as a list of objects.
-async fn frontends(State(door): State<Door>) -> Json<Value> {
-    let rows = door.cluster.frontends().await;
-    Json(json!({ "frontends": proc::objects(&rows) }))
+async fn frontends(State(door): State<Door>) -> Response {
+    proc::listed(&door, ClusterStatement::ShowFrontends, |rows| json!({ "frontends": rows })).await
 }

@@ -40,7 +40,7 @@ mod signature;
 mod standing;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,7 +52,8 @@ use tokio::sync::watch;
 use crate::runtime::{Module, Pace, Runtime};
 use crate::storage::state::{StateError, StateStore};
 use crate::types::{
-    Epochs, LogId, Lsn, ModuleDigest, StateDigest, StoredMembership, View, ViewError,
+    BatchReply, Entry, Epochs, LogId, Lsn, ModuleDigest, Outcome, Rejection, StateDigest,
+    StoredMembership, View, ViewError,
 };
 
 use modules::Modules;
@@ -102,6 +103,9 @@ struct Shared {
     published: ArcSwap<Published>,
     applied: watch::Sender<Lsn>,
     milestones: milestones::Milestones,
+    /// Commands that were rejected since the start, by their [defects](Rejection::DEFECTS): for
+    /// people, nothing depends on it.
+    rejected: watch::Sender<BTreeMap<Rejection, u64>>,
     /// Why the state is not to be used.
     quarantine: watch::Sender<Option<String>>,
 }
@@ -177,7 +181,9 @@ impl Machine {
         let published = ArcSwap::from_pointee(published);
         let milestones = milestones::Milestones::new();
         let kept = Arc::clone(&state);
-        let shared = Shared { state: kept, modules, published, applied, milestones, quarantine };
+        let rejected = watch::Sender::default();
+        let shared =
+            Shared { state: kept, modules, published, applied, milestones, rejected, quarantine };
         let machine = Self { shared: Arc::new(shared) };
         let applier = Applier::new(machine.clone(), state, requests);
         Ok((machine, applier))
@@ -242,6 +248,29 @@ impl Machine {
         }
     }
 
+    /// Counts the commands of entries, just applied, that were rejected for a
+    /// [defect](Rejection::DEFECTS).
+    pub fn count_rejected(&self, entries: &[Entry], replies: &[BatchReply]) {
+        for (entry, reply) in entries.iter().zip(replies) {
+            for (at, outcome) in reply.outcomes.iter() {
+                if let Outcome::Rejected(why) = outcome
+                    && Rejection::DEFECTS.contains(why)
+                    // Else it was counted there.
+                    && at.0 == entry.log_id.index
+                {
+                    self.shared
+                        .rejected
+                        .send_modify(|counts| *counts.entry(*why).or_default() += 1);
+                }
+            }
+        }
+    }
+
+    /// The commands that were counted so since the start, and each change of that.
+    pub fn rejected(&self) -> watch::Receiver<BTreeMap<Rejection, u64>> {
+        self.shared.rejected.subscribe()
+    }
+
     /// Puts the state aside, durably with the state itself: only another one in its place, by a
     /// snapshot or a rebuild, ends that. `agreed` is what a majority has instead, and where, if
     /// there is one. Blocks.
@@ -290,6 +319,21 @@ impl Machine {
     /// The engine epochs that this program can run.
     pub fn epochs(&self) -> Epochs {
         self.shared.modules.epochs()
+    }
+
+    /// Has those modules stay ready, once they are, that are likely to be wanted at once: the one
+    /// that is active, that was active before, and that is scheduled.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn keep_ready(&self) -> Result<BTreeSet<ModuleDigest>, ViewError> {
+        let view = self.view();
+        let active = view.active().map(|active| active.digest);
+        let scheduled = view.scheduled().map(|scheduled| scheduled.order.to);
+        let kept = [active, view.previous()?, scheduled].into_iter().flatten();
+        let kept: BTreeSet<_> = kept.collect();
+        self.shared.modules.keep(kept.clone());
+        Ok(kept)
     }
 
     /// Whether [`load_module`](Self::load_module) and [`inspect_module`](Self::inspect_module) may

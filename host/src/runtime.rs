@@ -38,7 +38,7 @@ mod read;
 mod slots;
 mod witness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -179,6 +179,29 @@ impl Runtime {
     pub fn keeping(mut self, directory: &Path) -> Self {
         self.artefacts = Some(Arc::from(directory));
         self
+    }
+
+    /// Removes from that directory what an earlier process was writing when it ended. To be called
+    /// before anything is compiled.
+    pub fn forget_partial(&self) {
+        self.tidy(artefact::forget_partial);
+    }
+
+    /// Removes from that directory what was compiled of modules that are not among `installed`, and
+    /// for engines that this runtime does not have.
+    pub fn sweep(&self, installed: &BTreeSet<ModuleDigest>) {
+        let engines = self.engines.values();
+        let engines = engines.flat_map(|engines| [&engines.apply.engine, &engines.read.engine]);
+        self.tidy(|directory| artefact::sweep(directory, engines, installed));
+    }
+
+    fn tidy(&self, remove: impl FnOnce(&Path) -> std::io::Result<usize>) {
+        let Some(directory) = &self.artefacts else { return };
+        match remove(directory) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("removed {count} compiled files that nobody needs"),
+            Err(error) => tracing::warn!("remove old files in {}: {error}", directory.display()),
+        }
     }
 
     /// Compiles on threads of its own, which get out of the way of others; and has apply not wait

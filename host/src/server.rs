@@ -5,10 +5,12 @@
 
 mod apply;
 mod backend;
+mod engine;
 mod enter;
 mod error;
 mod handover;
 mod listeners;
+mod rejections;
 mod snapshots;
 mod space;
 mod start;

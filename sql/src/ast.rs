@@ -20,7 +20,10 @@ pub use alter::{AlterAction, AlterTable, ColumnPosition};
 pub use cluster::{ClusterStatement, FrontendKind};
 pub use database::{AlterDatabase, CreateDatabase, DatabaseAction, DropDatabase};
 pub use filter::{Comparison, Filter, Operand};
-pub use module::{ActivateModule, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion};
+pub use module::{
+    ActivateModule, ModuleFrom, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion,
+    RollbackModule,
+};
 pub use name::{DatabaseName, Literal, ObjectName, Property};
 pub use partition::{
     Every, Partition, PartitionBy, PartitionItem, PartitionTerm, PartitionValue, PartitionValues,

@@ -4,8 +4,9 @@
 
 use quorate_sql::{
     ActivateModule, Assignment, ClusterStatement, ErrorKind, FrontendKind, HostStatement,
-    KillTarget, Limit, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion, Password, Scope,
-    SessionStatement, SetValue, ShowFilter, TransactionMode, host_statement,
+    KillTarget, Limit, ModuleFrom, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion,
+    Password, RollbackModule, Scope, SessionStatement, SetValue, ShowFilter, TransactionMode,
+    host_statement,
 };
 
 fn host(text: &str) -> HostStatement {
@@ -379,13 +380,14 @@ fn life_of_modules() {
     assert_eq!(module("SHOW MODULE 'catalog@2.0.0'"), ModuleStatement::Show(version.clone()));
     assert_eq!(module("RETIRE MODULE 'catalog@2.0.0'"), ModuleStatement::Retire(version.clone()));
     assert_eq!(module("CANCEL MODULE ACTIVATION"), ModuleStatement::Cancel);
-    assert_eq!(module("ROLLBACK MODULE;"), ModuleStatement::Rollback(ModuleGate::All));
+    assert_eq!(module("ROLLBACK MODULE;"), ModuleStatement::Rollback(RollbackModule::default()));
     let check = |limit| ModuleStatement::Check { module: version.clone(), limit };
     assert_eq!(module("CHECK MODULE 'catalog@2.0.0'"), check(None));
     assert_eq!(module("check module 'catalog@2.0.0' limit 500"), check(Some(500)));
+    let (from, gate) = (Some(ModuleFrom::Module(version)), ModuleGate::Force);
     assert_eq!(
-        module("explain rollback module force"),
-        ModuleStatement::ExplainRollback(ModuleGate::Force)
+        module("explain rollback module from 'catalog@2.0.0' force"),
+        ModuleStatement::ExplainRollback(RollbackModule { from, gate })
     );
 }
 
@@ -397,6 +399,7 @@ fn activations_at_once_and_later() {
     };
     let plain = ActivateModule {
         module: ModuleVersion { name: "m".into(), version: "2".into() },
+        from: None,
         gate: ModuleGate::All,
         time: ModuleTime::Now,
         breaking: None,
@@ -407,19 +410,31 @@ fn activations_at_once_and_later() {
         ModuleStatement::ExplainActivate(plain.clone())
     );
     let all = ActivateModule {
+        from: Some(ModuleFrom::Nothing),
         gate: ModuleGate::Quorum,
         time: ModuleTime::AtLsn(900),
         breaking: Some("ab".into()),
         ..plain.clone()
     };
-    let text = "ACTIVATE MODULE 'm@2' QUORUM AT LSN 900 BREAKING 'ab'";
+    let text = "ACTIVATE MODULE 'm@2' FROM NONE QUORUM AT LSN 900 BREAKING 'ab'";
     assert_eq!(module(text), ModuleStatement::Activate(all));
     for (after, seconds) in [("1 SECOND", 1), ("5 MINUTES", 300), ("2 HOURS", 7200)] {
         let later = ActivateModule { time: ModuleTime::After(seconds), ..plain.clone() };
         let text = format!("ACTIVATE MODULE 'm@2' AFTER {after}");
         assert_eq!(module(&text), ModuleStatement::Activate(later));
     }
-    for wrong in ["AFTER 9 WEEKS", "AFTER 99999999 HOURS", "AT LSN", "AT 5", "BREAKING", "LATER"] {
+    for wrong in [
+        "AFTER 9 WEEKS",
+        "AFTER 99999999 HOURS",
+        "AT LSN",
+        "AT 5",
+        "BREAKING",
+        "LATER",
+        "FROM",
+        "FROM m@1",
+        "FROM 'm'",
+        "FORCE FROM NONE",
+    ] {
         assert!(host_statement(&format!("ACTIVATE MODULE 'm@2' {wrong}")).is_err(), "{wrong}");
     }
     for wrong in ["CANCEL MODULE", "RETIRE MODULE", "EXPLAIN ROLLBACK MODULE 'm@2'"] {

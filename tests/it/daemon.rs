@@ -44,6 +44,12 @@ fn a_daemon_that_cannot_start_says_why_to_who_starts_it_and_leaves_nothing() {
     assert_says(&refused, 2, "no address of this machine lies in priority_networks");
     assert_says(&refused, 2, "127.0.0.1 (lo)");
     assert!(!daemon.meta_dir().exists());
+
+    let mut daemon = Daemon::new(dir.path());
+    assert_says(&daemon.start(&["--host_type", "DNS"]), 2, "possible values: IP, FQDN");
+    daemon.configure("host_type", "DNS");
+    assert_says(&daemon.start(&[]), 2, "IP or FQDN");
+    assert!(!daemon.meta_dir().exists());
 }
 
 #[test]

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use quorate::storage::{
-    Log, LogOptions, RocksLogDevice, RocksState, RocksStateOptions, StateStore,
-};
+use quorate::storage::{Log, LogOptions, RocksLogDevice};
 use quorate::types::Vote;
 use quorate_tests::daemon::Ended;
 use quorate_tests::files::{falsify, files};
@@ -106,7 +104,7 @@ fn vote_of(meta: &Path) -> Option<Vote> {
 fn a_wrong_snapshot_is_refused_and_a_backup_of_another_frontend_takes_its_place() {
     let mut cluster = Cluster::start(3);
     let wrong = cluster.follower();
-    let right = (wrong + 1) % 3;
+    let (right, third) = ((wrong + 1) % 3, (wrong + 2) % 3);
     let client = cluster.frontends[right].mariadb();
     client.ok("CREATE DATABASE before");
     let meta = cluster.frontends[wrong].meta_dir();
@@ -116,7 +114,10 @@ fn a_wrong_snapshot_is_refused_and_a_backup_of_another_frontend_takes_its_place(
 
     assert!(cluster.frontends[wrong].stop().success());
     falsify(&meta);
-    // It makes a snapshot of the wrong state, and purges its log up to that, before it is found out.
+    // It makes a snapshot of the wrong state, and purges its log up to that, before it is found out:
+    // there is nobody to compare with.
+    let others = [right, third];
+    others.iter().for_each(|at| cluster.frontends[*at].kill());
     cluster.frontends[wrong].configure("snapshot_interval_seconds", 1);
     cluster.frontends[wrong].configure("log_retention_entries", 0);
     let before = cluster.frontends[wrong].log().len();
@@ -127,6 +128,7 @@ fn a_wrong_snapshot_is_refused_and_a_backup_of_another_frontend_takes_its_place(
             cluster.frontends[wrong].log()[before..].contains(said).then_some(())
         });
     }
+    others.iter().for_each(|at| cluster.frontends[*at].start());
     eventually("it is found out", LIMIT, || {
         own.run("SHOW DATABASES").err().filter(|error| error.contains(REASON))
     });
@@ -169,7 +171,8 @@ fn a_wrong_snapshot_is_refused_and_a_backup_of_another_frontend_takes_its_place(
 
 /// While a third is down that could say who is right, neither of two that differ is believed.
 #[test]
-fn what_follows_a_start_or_an_activation_is_acknowledged_by_nobody_until_a_majority_has_its_state() {
+fn what_follows_a_start_or_an_activation_is_acknowledged_by_nobody_until_a_majority_has_its_state()
+{
     const UNKNOWN: &str = "the outcome is unknown";
     let mut cluster = Cluster::start_with(3, Some(modules::KV));
     let wrong = cluster.follower();

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use quorate_tests::{Cluster, Ended, Output, binary, eventually, modules};
+use quorate_tests::files::files;
+use quorate_tests::{Cluster, Ended, Frontend, Output, binary, eventually, modules};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -33,6 +34,12 @@ fn property(shown: &Output, name: &str) -> String {
     shown.column("Value")[found.unwrap_or_else(|| panic!("no {name}: {}", shown.text))].to_owned()
 }
 
+/// How many files a frontend has of what it compiled of a module.
+fn compiled(frontend: &Frontend, digest: &str) -> usize {
+    let kept = files(&frontend.meta_dir().join("modules"), ".module");
+    kept.iter().filter(|file| file.to_string_lossy().contains(digest)).count()
+}
+
 fn last_lsn(cluster: &Cluster, at: usize) -> u64 {
     let shown = cluster.frontends[at].mariadb().ok("PUT lsn x; SELECT @@last_lsn AS lsn");
     shown.text.lines().last().and_then(|line| line.trim().parse().ok()).expect("an LSN")
@@ -54,6 +61,23 @@ fn an_activation_is_planned_waits_for_its_lsn_or_time_and_can_be_called_off() {
     let ended = module(&cluster, 0, &["activate", "kv@1.0.1", "--plan"]);
     assert!(ended.out.contains("it would be activated"), "{}", ended.out);
     assert_eq!(cell(&cluster, at, "1.0.1", "State"), "INSTALLED");
+
+    // From what the plan was made for, and nothing else.
+    let error = client.error("ACTIVATE MODULE 'kv@1.0.1' FROM NONE");
+    assert!(error.contains("FROM says no module, but 'kv@1.0.0' is active"), "{error}");
+    client.ok("ACTIVATE MODULE 'kv@1.0.1' FROM 'kv@1.0.0'");
+    for statement in [
+        "ACTIVATE MODULE 'kv@1.0.0'",
+        "EXPLAIN ACTIVATE MODULE 'kv@1.0.0'",
+        "ROLLBACK MODULE",
+        "EXPLAIN ROLLBACK MODULE",
+    ] {
+        let error = client.error(&format!("{statement} FROM 'kv@1.0.0'"));
+        assert!(error.contains("FROM says 'kv@1.0.0', but 'kv@1.0.1' is active"), "{error}");
+    }
+    let error = client.error("ROLLBACK MODULE FROM 'kv@9.0.0'");
+    assert!(error.contains("is not installed"), "{error}");
+    client.ok("ROLLBACK MODULE FROM 'kv@1.0.1'");
 
     // At an LSN.
     let error = client.error("ACTIVATE MODULE 'kv@1.0.1' AT LSN 1");
@@ -111,6 +135,13 @@ fn what_clients_will_miss_needs_its_token_and_a_retired_module_can_come_back() {
     assert_eq!(property(&plan, "Verdict"), "it would be activated");
     client.ok("ROLLBACK MODULE");
     assert_eq!(client.ok("PUT a 1; GET a").column("value"), ["1"]);
+    let shown = client.ok("SHOW MODULE 'faulty@1.0.0'");
+    let compiled = |digest: &str| {
+        cluster.frontends.iter().map(|frontend| compiled(frontend, digest)).sum::<usize>()
+    };
+    // For applying and for reading.
+    let digest = property(&shown, "Digest");
+    assert_eq!(compiled(&digest), 2 * cluster.frontends.len());
 
     let error = client.error("RETIRE MODULE 'kv@1.0.0'");
     assert!(error.contains("is active"), "{error}");
@@ -118,6 +149,7 @@ fn what_clients_will_miss_needs_its_token_and_a_retired_module_can_come_back() {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let shown = client.ok("SHOW MODULE 'faulty@1.0.0'");
     assert_eq!(property(&shown, "State"), "RETIRED");
+    eventually("what was compiled of it is gone", LIMIT, || (compiled(&digest) == 0).then_some(()));
     let error = client.error("ACTIVATE MODULE 'faulty@1.0.0'");
     assert!(error.contains("was retired at LSN"), "{error}");
     install(&cluster, at, modules::FAULTY);
@@ -164,7 +196,13 @@ fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
     };
     set("module_trusted_keys", &format!("{};{}", stranger.public, key.public));
     set("module_trusted_keys", &key.public);
+    let signed_by = |module: &str| {
+        let shown = client.ok(&format!("SHOW MODULE '{module}'"));
+        property(&shown, "SignedBy")
+    };
+    assert_eq!(signed_by("kv@1.0.0"), "nobody");
     set("require_module_signatures", "true");
+    assert_eq!(signed_by("kv@1.0.0"), "nobody, and require_module_signatures is on");
     let refused = |told: &str| {
         let ended = module(&cluster, 0, &["install", path]);
         assert!(ended.code != Some(0) && ended.err.contains(told), "{}", ended.err);
@@ -184,9 +222,9 @@ fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
     refused("not one of this file");
     key.sign(&file);
     client.ok(&format!("INSTALL MODULE FROM '{path}'"));
-    let shown = client.ok("SHOW MODULE 'kv@1.0.1'");
-    assert_eq!(property(&shown, "SignedBy"), key.public);
+    assert_eq!(signed_by("kv@1.0.1"), key.public);
     set("module_trusted_keys", &stranger.public);
+    assert_eq!(signed_by("kv@1.0.1"), format!("{}, which is not trusted any more", key.public));
     let error = client.error("ACTIVATE MODULE 'kv@1.0.1'");
     assert!(error.contains("is not trusted any more"), "{error}");
     set("module_trusted_keys", &key.public);
@@ -196,6 +234,35 @@ fn a_module_is_installed_only_with_a_signature_that_the_cluster_trusts() {
     assert!(error.contains("the module is not signed"), "{error}");
     let error = client.error("ALTER SYSTEM SET ENGINE EPOCH 2");
     assert!(error.contains("cannot run engine epoch 2"), "{error}");
+}
+
+#[test]
+fn after_a_start_modules_are_compiled_before_they_are_activated_and_applying_waits_for_none() {
+    let mut cluster = Cluster::start_with(3, Some(modules::KV));
+    install(&cluster, 0, modules::KV_TWIN);
+    let mut seen = Vec::new();
+    for frontend in &mut cluster.frontends {
+        assert!(frontend.stop().success());
+        // As after an upgrade of the engine.
+        let compiled = files(&frontend.meta_dir().join("modules"), "");
+        assert!(!compiled.is_empty());
+        compiled.iter().for_each(|file| std::fs::remove_file(file).expect("it is there"));
+        seen.push(frontend.log().len());
+    }
+    cluster.frontends.iter_mut().for_each(Frontend::start);
+    cluster.wait_whole();
+    let log = |at: usize| cluster.frontends[at].log()[seen[at]..].to_owned();
+    for at in 0..3 {
+        eventually("it has tried the module", LIMIT, || {
+            log(at).contains("module kv@1.0.1 is ready").then_some(())
+        });
+    }
+    let client = cluster.frontends[0].mariadb();
+    client.ok("ACTIVATE MODULE 'kv@1.0.1'; PUT a 1; ROLLBACK MODULE; PUT a 2");
+    cluster.assert_agreement(0);
+    for at in 0..3 {
+        assert!(!log(at).contains("applying is stalled"), "{}", log(at));
+    }
 }
 
 /// A key of minisign, without a password.

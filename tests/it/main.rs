@@ -12,6 +12,7 @@ mod disk_faults;
 mod disk_full;
 mod divergence;
 mod endurance;
+mod engines;
 mod failover;
 mod formats;
 mod hot_swap;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quorate_tests::{Cluster, Frontend, Output, eventually, free_ports};
+use rustix::process::Signal;
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// `quorate start` was told that it does not belong any more.
@@ -122,6 +123,9 @@ fn what_may_not_be_altered_is_refused_on_any_frontend_as_starrocks_does() {
     let leader = cluster.leader(0);
     let address = cluster.frontends[leader].address();
     let follower = cluster.frontends[cluster.follower()].address();
+    // Nobody starts them.
+    let client = cluster.frontends[leader].mariadb();
+    client.ok("ALTER SYSTEM ADD FOLLOWER '127.0.0.1:2'; ALTER SYSTEM ADD OBSERVER '127.0.0.1:3'");
     for frontend in &cluster.frontends {
         for (statement, text) in [
             (format!("DROP FOLLOWER '{address}'"), "can not drop current master node."),
@@ -144,13 +148,34 @@ fn what_may_not_be_altered_is_refused_on_any_frontend_as_starrocks_does() {
             (format!("ADD FOLLOWER '{follower}'"), "FE with the same host: 127.0.0.1 already"),
             (format!("ADD OBSERVER '127.0.0.1:1', '{follower}'"), "FE with the same host"),
             ("TRANSFER LEADER TO '127.0.0.1:1'".to_owned(), "frontend does not exist"),
+            (
+                "TRANSFER LEADER TO '127.0.0.1:2' FORCE".to_owned(),
+                "frontend 127.0.0.1:2 does not vote yet",
+            ),
+            ("TRANSFER LEADER TO '127.0.0.1:3'".to_owned(), "FOLLOWER does not exist[127.0.0.1:3]"),
         ] {
             let error = frontend.mariadb().error(&format!("ALTER SYSTEM {statement}"));
             assert!(error.contains(text), "{statement}: {error}");
         }
     }
     let shown = cluster.frontends[0].mariadb().ok("SHOW FRONTENDS");
-    assert_eq!(shown.rows().len(), 3);
+    assert_eq!(shown.rows().len(), 5);
+}
+
+#[test]
+fn leadership_does_not_go_to_a_frontend_that_does_not_answer() {
+    let cluster = Cluster::start(3);
+    let leader = cluster.leader(0);
+    let (stopped, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let address = cluster.frontends[stopped].address();
+    cluster.frontends[stopped].signal(Signal::STOP);
+    for asked in [leader, other] {
+        let transfer = format!("ALTER SYSTEM TRANSFER LEADER TO '{address}'");
+        let error = cluster.frontends[asked].mariadb().error(&transfer);
+        assert!(error.contains(&format!("frontend {address} cannot lead: ")), "{error}");
+    }
+    cluster.frontends[leader].mariadb().ok("CREATE DATABASE still_led");
+    cluster.frontends[stopped].signal(Signal::CONT);
 }
 
 #[test]
@@ -190,6 +215,11 @@ fn leadership_moves_from_any_frontend_and_a_leader_goes_by_force() {
     cluster.frontends[asked].mariadb().ok(&transfer);
     wait_shown(&cluster.frontends[asked], &cluster.frontends[next], "Role", "LEADER");
     cluster.frontends[asked].mariadb().ok(&transfer);
+    // Each asks for itself, by news that may be old.
+    for frontend in cluster.frontends.iter().cycle().skip(next + 1).take(9) {
+        let transfer = format!("ALTER SYSTEM TRANSFER LEADER TO \"{}\"", frontend.address());
+        frontend.mariadb().ok(&transfer);
+    }
 
     let drop_it = drop_follower(&cluster.frontends[next]);
     cluster.frontends[asked].mariadb().ok(&format!("{drop_it} FORCE"));

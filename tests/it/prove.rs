@@ -1,11 +1,11 @@
-//! The harness of `make prove-ha`: what it counts as wrong, and that it measures.
+//! The harness of `make prove-ha` and `make prove-modules`: what it counts as wrong, and that it measures.
 
 use std::collections::BTreeMap;
 
 use quorate_tests::endurance::history::{Ended, Found, History, Put, Swap};
 use quorate_tests::prove::failover::{Fault, run};
 use quorate_tests::prove::transfer::{self, Order};
-use quorate_tests::prove::{Options, Profile, Row};
+use quorate_tests::prove::{Options, Profile, Row, stepped, swaps};
 
 /// Three puts and three swaps that were acknowledged, and one of each that failed.
 fn recorded() -> History {
@@ -67,4 +67,26 @@ fn a_killed_leader_and_a_transfer_are_measured_and_all_writes_accounted_for() {
     }
     let accounts = rows.iter().filter(|row| row.what.ends_with(": writes")).count();
     assert_eq!((rows.len(), accounts), (6, 2));
+}
+
+#[test]
+fn activations_and_a_migration_under_load_fail_no_statement_and_lose_no_write() {
+    const ACTIVATIONS: usize = 20;
+    const ROWS: u64 = 2_000;
+    let dir = tempfile::tempdir().expect("a test may create folders");
+    let progress = |line: String| println!("{line}");
+    let swapped = swaps::run(&dir.path().join("swaps"), ACTIVATIONS, &progress);
+    let migrated = stepped::run(&dir.path().join("migration"), ROWS, &progress);
+    let swapped = swapped.expect("it can be measured");
+    let migrated = migrated.expect("it can be measured");
+    for row in swapped.iter().chain(&migrated) {
+        println!("{row:?}");
+        // How long something takes is for a quiet machine to say.
+        let is_time = row.aim.contains("steady state") || row.aim.contains(" ms");
+        assert!(row.ok || is_time, "{row:?}");
+    }
+    let none_failed =
+        |row: &Row| row.measured.starts_with("0 of ") || row.measured.contains(", 0 of ");
+    assert!(none_failed(&swapped[0]) && none_failed(&migrated[1]), "{swapped:?} {migrated:?}");
+    assert_eq!((swapped.len(), migrated.len()), (5, 3));
 }

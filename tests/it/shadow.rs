@@ -151,6 +151,7 @@ fn a_trap_is_shown_with_its_functions_and_command_and_ends_the_program_with_an_e
         findings.iter().filter(|finding| finding.starts_with("was applied")).collect();
     assert!(at.is_some() && told.len() == 1, "{}", shown.text);
     assert!(told[0].contains("now rejected: aborted (") && told[0].contains("faulty::script::run"));
+    assert!(told[0].contains("; its payload: '") && told[0].contains("TRAP 2"), "{}", told[0]);
     // A value ends in '+' in the other schema.
     assert_eq!(one(&shown, "replies"), ("NOTICE", "1 of 4 replies differ"), "{}", shown.text);
     assert_eq!(one(&shown, "idempotency"), ("NOTICE", "a second migration changes 2 keys"));

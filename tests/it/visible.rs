@@ -1,7 +1,6 @@
 //! What operators see and set: the same on every frontend, and what is wrong is told.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -41,17 +40,6 @@ fn cell<'a>(shown: &'a Output, frontend: &Frontend, name: &str) -> &'a str {
     let port = frontend.edit_log_port().to_string();
     let at = shown.column("EditLogPort").iter().position(|shown| *shown == port);
     shown.column(name)[at.expect("it is registered")]
-}
-
-/// Gets a page, with status line and headers.
-fn get(frontend: &Frontend, path: &str) -> String {
-    let mut stream =
-        TcpStream::connect(("127.0.0.1", frontend.http_port())).expect("HTTP is served");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("HTTP is served");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers in text");
-    answer
 }
 
 fn config(frontend: &Frontend, key: &str) -> String {
@@ -289,27 +277,27 @@ fn proc_and_http_show_what_there_is_and_refuse_what_is_not() {
     let partitions = client.ok("SHOW PROC '/dbs/d/t/partitions'");
     assert_eq!(partitions.column("PartitionName"), ["t"]);
 
-    let answer = get(frontend, "/api/show_proc?path=/frontends");
+    let answer = frontend.get("/api/show_proc?path=/frontends");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("\"Role\":\"LEADER\""), "{answer}");
-    let answer = get(frontend, "/api/show_proc?path=/nothing");
+    let answer = frontend.get("/api/show_proc?path=/nothing");
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert!(answer.contains("Cannot find path: /nothing"), "{answer}");
 
     let shown = client.ok("SHOW FRONTENDS");
     let id = shown.column("ClusterId")[0];
-    let told = get(frontend, &format!("/api/bootstrap?cluster_id={id}&token=any"));
+    let told = frontend.get(&format!("/api/bootstrap?cluster_id={id}&token=any"));
     let query_port = format!("\"queryPort\":{}", frontend.query_port());
     assert!(told.contains(&query_port) && told.contains("\"replayedJournalId\""), "{told}");
-    let stranger = get(frontend, "/api/bootstrap?cluster_id=1");
+    let stranger = frontend.get("/api/bootstrap?cluster_id=1");
     assert!(stranger.contains("invalid cluster id: 1"), "{stranger}");
     assert!(!stranger.contains("replayedJournalId"), "{stranger}");
 
     eventually("the leader has looked", LIMIT, || {
-        let metrics = get(frontend, "/metrics");
+        let metrics = frontend.get("/metrics");
         metrics.contains("\nquorate_frontends{state=\"alive\"} 1\n").then_some(())
     });
-    let metrics = get(frontend, "/metrics");
+    let metrics = frontend.get("/metrics");
     let value = |name: &str| {
         let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.and_then(|value| value.parse::<f64>().ok()).unwrap_or_else(|| panic!("{name}"))
@@ -326,6 +314,6 @@ fn proc_and_http_show_what_there_is_and_refuse_what_is_not() {
     assert_eq!(value("quorate_lag_lsn"), 0.0);
     assert_eq!(value("starrocks_fe_image_write"), 0.0);
     client.ok("ALTER SYSTEM CREATE IMAGE");
-    let metrics = get(frontend, "/metrics");
+    let metrics = frontend.get("/metrics");
     assert!(metrics.contains("\nstarrocks_fe_image_write 1\n"), "{metrics}");
 }

@@ -88,7 +88,15 @@ impl Cluster {
     /// # Panics
     /// When it cannot be registered.
     pub fn add_observer(&mut self) {
-        self.add_kind("OBSERVER", |_| {});
+        self.add_observer_prepared(|_| {});
+    }
+
+    /// As [`add_observer`](Self::add_observer); `prepare` is given it before it starts.
+    ///
+    /// # Panics
+    /// When it cannot be registered.
+    pub fn add_observer_prepared(&mut self, prepare: impl FnOnce(&mut Frontend)) {
+        self.add_kind("OBSERVER", prepare);
     }
 
     fn add_prepared(&mut self, prepare: impl FnOnce(&mut Frontend)) {

@@ -1,7 +1,8 @@
 //! One frontend as a process.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -158,6 +159,21 @@ impl Frontend {
     /// A client connected to it.
     pub fn mariadb(&self) -> Mariadb {
         Mariadb::new(self.query_port())
+    }
+
+    /// A page of its HTTP port, with status line and headers.
+    ///
+    /// # Panics
+    /// When it does not serve HTTP.
+    pub fn get(&self, path: &str) -> String {
+        let stream = TcpStream::connect(("127.0.0.1", self.http_port()));
+        let mut stream = stream.expect("HTTP is served");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("HTTP is served");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers in text");
+        answer
     }
 
     /// The command that starts it, with its standard error in a file.

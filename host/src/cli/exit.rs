@@ -53,3 +53,21 @@ pub fn end(code: u8) -> ! {
     let _ = std::io::stdout().flush();
     signal_hook::low_level::exit(code.into())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    #[test]
+    fn systemd_leaves_alone_whatever_the_table_says_to_leave_alone() {
+        let rows = include_str!("exit.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+        let left = rows.filter(|row| row.contains("| leave it"));
+        let left = left.map(|row| row.split(' ').next().unwrap());
+        // Done is no failure, which alone has systemd start it again.
+        let left: Vec<_> = left.filter(|code| *code != super::DONE.to_string()).collect();
+        let unit = include_str!("../../../conf/quorate-fe.service");
+        let listed = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+        assert_eq!(listed.unwrap().split(' ').collect::<Vec<_>>(), left);
+        assert!(unit.contains("\nRestart=on-failure\n"));
+    }
+}

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::recover::refusal;
 use super::{Exit, exit, table};
+use crate::config::ModuleEngine;
 use crate::rescue::{
     Base, Disagreement, Progress, ReplayOptions, RescueError, Verified, key_name, verify,
 };
-use crate::runtime::Codegen;
 use crate::types::{Lsn, Outcome};
 
 #[derive(Args)]
@@ -36,32 +36,21 @@ pub(super) struct Source {
     /// Folder for the copy; without it, beside the data directory, where most of it takes no room
     #[arg(long, value_name = "DIR")]
     work_dir: Option<PathBuf>,
-    /// How modules are run
-    #[arg(long, value_enum, default_value_t = Engine::Native)]
-    engine: Engine,
-}
-
-/// What turns a module into something that runs. None of it may make a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    /// Optimised machine code, as frontends run it
-    Native,
-    /// Machine code without optimisation
-    Unoptimised,
-    /// The interpreter
-    Interpreter,
+    /// How modules are run; none of it may make a difference
+    #[arg(long, value_enum, default_value_t)]
+    engine: ModuleEngine,
 }
 
 impl Source {
     /// What to replay. It ends early when the person at the terminal wants it to.
     pub fn options(self) -> ReplayOptions {
         let Self { meta_dir, work_dir, engine } = self;
-        let codegen = match engine {
-            Engine::Native => Codegen::Native,
-            Engine::Unoptimised => Codegen::Unoptimised,
-            Engine::Interpreter => Codegen::Interpreted,
+        let options = ReplayOptions {
+            meta_dir,
+            work_dir,
+            codegen: engine.into(),
+            ..ReplayOptions::default()
         };
-        let options = ReplayOptions { meta_dir, work_dir, codegen, ..ReplayOptions::default() };
         let stop = options.stop.clone();
         tokio::spawn(async move {
             // Without the signal it cannot be asked to end, and is killed.

@@ -5,9 +5,11 @@
 //! nothing until the cluster has told it who it is.
 
 use std::error::Error as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use quorate_wire::Failure;
+use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -26,6 +28,9 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(250);
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A helper that does not confirm an identity in this time is passed over.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a helper's name may take to resolve when it is checked. That it does not is told when
+/// it is asked.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at a state that is not founded yet.
 const FOUND_INTERVAL: Duration = Duration::from_millis(20);
 /// A refusal ends a start only when it comes so many times in a row: a clock may seem to be off
@@ -107,15 +112,26 @@ pub enum JoinError {
 /// Checks the helpers' addresses, for the frontend that is to ask them.
 ///
 /// # Errors
-/// The first one that is none, or is this frontend's own.
-pub fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
-    helpers.iter().try_for_each(|helper| {
-        check_one(helper)?;
-        if helper.eq_ignore_ascii_case(&frontend.address()) {
+/// The first one that is none, or is this frontend's own, as it is written or as it resolves.
+pub async fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
+    helpers.iter().try_for_each(|helper| check_one(helper))?;
+    let address = frontend.address();
+    let own = sockets(&address).await;
+    for helper in helpers {
+        let same = helper.eq_ignore_ascii_case(&address);
+        if same || sockets(helper).await.iter().any(|socket| own.contains(socket)) {
             return Err(JoinError::Itself(helper.clone()));
         }
-        Ok(())
-    })
+    }
+    Ok(())
+}
+
+/// What `host:port` stands for; nothing if that cannot be told soon.
+async fn sockets(address: &str) -> Vec<SocketAddr> {
+    match timeout(RESOLVE_TIMEOUT, lookup_host(address)).await {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
 }
 
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
@@ -376,18 +392,23 @@ mod tests {
         assert!(check_one("127.0.0.1:9010").is_ok());
     }
 
-    #[test]
-    fn a_frontend_is_no_helper_of_its_own() {
+    #[tokio::test]
+    async fn a_frontend_is_no_helper_of_its_own_by_whatever_name() {
         let own = Frontend::new(FrontendKind::Follower, "Fe1.example", 9010);
         for (helper, text) in [
             ("fe1.example:9010", "Do not specify the helper node to FE itself"),
             ("fe2.example", "helper's format seems was wrong [fe2.example], eg. host:port"),
         ] {
-            let error = check(&["fe1.example:9011".to_owned(), helper.to_owned()], &own);
-            let error = error.unwrap_err().to_string();
+            let helpers = ["127.0.0.1:9011".to_owned(), helper.to_owned()];
+            let error = check(&helpers, &own).await.unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
-        assert!(check(&["fe2.example:9010".to_owned()], &own).is_ok());
+        let local = Frontend::new(FrontendKind::Follower, "127.0.0.1", 9010);
+        let itself = check(&["localhost:9010".to_owned()], &local).await;
+        assert!(matches!(itself, Err(JoinError::Itself(_))), "{itself:?}");
+        for other in ["localhost:9011", "127.0.0.2:9010", "fe2.invalid:9010"] {
+            assert!(check(&[other.to_owned()], &local).await.is_ok(), "{other}");
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! A module is installed through the log, in chunks, so that every frontend has it whatever
 //! happened to it meanwhile. Each frontend then compiles and tries it beside its work and says
 //! through the log whether it can run it. Activation counts those words, from the state, at its
-//! own LSN.
+//! own LSN. After a start a frontend tries every module again, and takes back a word that is not
+//! true any more: another program may have another engine. So modules are ready before they are
+//! activated, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,9 +18,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, command_deadline};
-use crate::machine::{LoadError, ModuleState, ModuleStatus};
+use crate::machine::{LoadError, MachineView, ModuleState, ModuleStatus};
 use crate::runtime;
-use crate::types::{HostCommand, Lifecycle, Lsn, ModuleDigest, ModuleManifest, NodeId, Order};
+use crate::types::{
+    Epoch, HostCommand, Lifecycle, Lsn, ModuleDigest, ModuleManifest, NodeId, Order,
+};
 
 /// Bytes of a module's file per log entry.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -45,6 +49,43 @@ pub struct Installed {
     pub lsn: Lsn,
     /// What each frontend said of it so far.
     pub acknowledgements: BTreeMap<NodeId, Option<String>>,
+}
+
+/// What this process has tried of the installed modules.
+#[derive(Default)]
+struct Tried {
+    modules: BTreeSet<(Epoch, ModuleDigest)>,
+    /// Those that are likely to be active soon.
+    wanted: BTreeSet<ModuleDigest>,
+    /// The entries by which one was active and one scheduled when it was found out which these are.
+    found: Option<(Option<Lsn>, Option<Lsn>)>,
+}
+
+impl Tried {
+    /// What is to be tried next: what nobody has been told about, what is likely to be activated,
+    /// and then the rest.
+    fn next(&self, view: &MachineView, mine: NodeId) -> Option<ModuleStatus> {
+        view.frontend(mine)?;
+        let rank = |module: &ModuleStatus| {
+            let digest = module.manifest.digest;
+            if said(module, mine).is_none() {
+                Some(0)
+            } else if self.modules.contains(&(view.epoch(), digest)) {
+                None
+            } else {
+                Some(if self.wanted.contains(&digest) { 1 } else { 2 })
+            }
+        };
+        let installed = view.modules().into_iter();
+        let there = installed.filter(|module| !matches!(module.state, ModuleState::Retired(_)));
+        let ranked = there.filter_map(|module| Some((rank(&module)?, module)));
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, module)| module)
+    }
+}
+
+/// What a frontend has said of a module, if anything.
+fn said(module: &ModuleStatus, node: NodeId) -> Option<&Option<String>> {
+    module.acknowledgements.iter().find(|(by, _)| *by == node).map(|(_, said)| said)
 }
 
 impl Cluster {
@@ -170,20 +211,17 @@ impl Cluster {
         }
     }
 
-    /// Tries every installed module that this frontend has said nothing about yet, and says so.
-    /// Runs until told to stop.
+    /// Tries every installed module, and says so through the log where that is news. Runs until
+    /// told to stop.
     pub async fn acknowledge_modules(&self, stop: CancellationToken) {
         let mut applied = self.machine().subscribe();
+        let mut tried = Tried::default();
         while !stop.is_cancelled() {
-            let mine = self.identity().node;
-            let registered = self.machine().view().frontend(mine).is_some();
-            let waiting = self.machine().view().modules().into_iter().find(|module| {
-                registered
-                    && !matches!(module.state, ModuleState::Retired(_))
-                    && module.acknowledgements.iter().all(|(node, _)| *node != mine)
-            });
-            if let Some(module) = waiting {
-                self.acknowledge(module.manifest.digest).await;
+            self.keep_ready(&mut tried).await;
+            if let Some(module) = tried.next(&self.machine().view(), self.identity().node) {
+                if let Some(epoch) = self.acknowledge(&module).await {
+                    tried.modules.insert((epoch, module.manifest.digest));
+                }
                 continue;
             }
             tokio::select! {
@@ -202,8 +240,31 @@ impl Cluster {
         }
     }
 
-    async fn acknowledge(&self, digest: ModuleDigest) {
-        let machine = self.machine().clone();
+    /// Finds out which modules are likely to be active soon, when that may have changed.
+    async fn keep_ready(&self, tried: &mut Tried) {
+        let (machine, view) = (self.machine().clone(), self.machine().view());
+        let scheduled = view.scheduled().map(|scheduled| scheduled.since);
+        let since = (view.active().map(|active| active.since), scheduled);
+        if tried.found == Some(since) {
+            return;
+        }
+        match self.apart(move || machine.keep_ready()).await {
+            Ok(Ok(wanted)) => {
+                // One that was not wanted before may have been dropped since it was ready.
+                let is_new = |digest: &_| wanted.contains(digest) && !tried.wanted.contains(digest);
+                tried.modules.retain(|(_, digest)| !is_new(digest));
+                (tried.wanted, tried.found) = (wanted, Some(since));
+            }
+            Ok(Err(error)) => tracing::warn!("which modules to keep ready: {error}"),
+            Err(error) => tracing::warn!("which modules to keep ready: {error}"),
+        }
+    }
+
+    /// Tries a module, and has it recorded what came of it. Gives the epoch it was tried in; none
+    /// when it is to be tried again.
+    async fn acknowledge(&self, module: &ModuleStatus) -> Option<Epoch> {
+        let (machine, digest) = (self.machine().clone(), module.manifest.digest);
+        let (node, epoch) = (self.identity().node, machine.view().epoch());
         let tried = self.apart(move || machine.load_module(digest)).await;
         let refusal = match tried {
             Ok(Ok(_)) => None,
@@ -211,16 +272,25 @@ impl Cluster {
             Err(_)
             | Ok(Err(LoadError::State(_) | LoadError::Runtime(runtime::LoadError::Fault(_)))) => {
                 tokio::time::sleep(FAULT_PAUSE).await;
-                return;
+                return None;
             }
             Ok(Err(error)) => Some(error.to_string()),
         };
-        let node = self.identity().node;
+        let name = format!("{}@{}", module.description.name, module.description.version);
+        match &refusal {
+            None => tracing::info!("module {name} is ready"),
+            Some(reason) => tracing::warn!("module {name} cannot run here: {reason}"),
+        }
+        if said(module, node) == Some(&refusal) {
+            return Some(epoch);
+        }
         let command = HostCommand::AcknowledgeModule { node, digest, refusal };
         if let Err(failure) = self.run("", command, command_deadline()).await {
             tracing::debug!("acknowledging module {} goes on: {failure}", digest.short());
             tokio::time::sleep(LOOK_INTERVAL).await;
+            return None;
         }
+        Some(epoch)
     }
 
     /// Has a command about the life of a module carried out, such as its activation.

@@ -132,7 +132,7 @@ impl Service for Answering {
         let route = (request.cluster, request.generation, request.target);
         standing::check_route(self.0.identity(), route)?;
         let moved = self.0.transfer_from_here(NodeId(request.to), request.force).await;
-        moved.map_err(Status::unavailable)?;
+        moved.map_err(Status::from)?;
         Ok(Response::new(TransferLeaderResponse {}))
     }
 }

@@ -113,6 +113,11 @@ pub const KEYS: &[Key] = &[
     key("query_port", "9030", "MySQL port").int(),
     key("http_port", "8030", "HTTP port").int(),
     key("election_profile", "", "timing of elections: fast, lan or wan"),
+    key(
+        "module_engine",
+        "native",
+        "how modules run: native; on an observer also unoptimised or interpreter, to check others",
+    ),
     key("qe_max_connection", "4096", "most client sessions at once").int().running(),
     key("query_mem_limit", "268435456", "most bytes that one SELECT may take").long().running(),
     key("sys_log_level", LOG_LEVEL, "what goes to the log: a filter").running(),

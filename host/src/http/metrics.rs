@@ -5,6 +5,7 @@
 //! nobody is asked and nothing is waited for. What is about all frontends comes from the leader
 //! only, from its last look at them, at most five seconds old.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::proto::cluster::StatusResponse;
 use crate::raft::NodeStatus;
 use crate::session::Counted;
 use crate::storage::log::Written;
+use crate::types::Rejection;
 
 const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const MICROS: f64 = 1e6;
@@ -37,6 +39,7 @@ pub(super) async fn metrics(State(door): State<Door>) -> Response {
         statements: door.sessions.statements(),
         counted: door.sessions.counted(),
         latencies: door.sessions.latencies(QUANTILES),
+        rejected: door.cluster.machine().rejected().borrow().clone(),
     };
     ([(CONTENT_TYPE, CONTENT)], facts.render()).into_response()
 }
@@ -52,6 +55,7 @@ struct Facts {
     statements: u64,
     counted: Counted,
     latencies: Option<[Duration; QUANTILES.len()]>,
+    rejected: BTreeMap<Rejection, u64>,
 }
 
 /// A text in Prometheus' format.
@@ -220,6 +224,13 @@ impl Facts {
         );
         let stalled = u8::from(!status.stalled.is_empty());
         text.gauge("quorate_stalled", "Whether it cannot apply entries.", stalled);
+        let name = "quorate_module_rejected_total";
+        let help = "Commands applied since the start that a sound module does not have rejected.";
+        text.metric(name, "counter", help);
+        for why in Rejection::DEFECTS {
+            let count = self.rejected.get(&why).copied().unwrap_or_default();
+            text.value(name, &[("reason", why.name())], count);
+        }
         let low = u8::from(status.low_on_disk);
         text.gauge("quorate_low_on_disk", "Whether its disk is nearly full.", low);
     }

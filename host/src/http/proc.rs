@@ -1,13 +1,14 @@
-//! `SHOW PROC` over HTTP.
+//! `SHOW PROC` and `SHOW FRONTENDS` over HTTP.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::header::WARNING;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use quorate_sql::ClusterStatement;
-use quorate_wire::{Body, Rows, Value};
+use quorate_wire::{Body, Rows, Value, Warning};
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 use tokio::time::Instant;
@@ -30,6 +31,16 @@ pub(super) struct Path {
 /// `/api/show_proc?path=/frontends`: the rows as a list of objects; 404 for a path that leads
 /// nowhere.
 pub(super) async fn show(State(door): State<Door>, Query(asked): Query<Path>) -> Response {
+    listed(&door, ClusterStatement::ShowProc(asked.path), |rows| rows).await
+}
+
+/// Answers with the rows of a statement that shows something. Its warnings, that the rows may be
+/// out of date for one, are headers `Warning`, since a list has no place for them.
+pub(super) async fn listed(
+    door: &Door,
+    statement: ClusterStatement,
+    body: impl FnOnce(Json_) -> Json_,
+) -> Response {
     let context = StatementContext {
         session_id: 0,
         user: USER.to_owned(),
@@ -39,12 +50,16 @@ pub(super) async fn show(State(door): State<Door>, Query(asked): Query<Path>) ->
         deadline: Instant::now() + TIMEOUT,
         cancel: Cancel::default(),
     };
-    let shown = door.backend.cluster(context, ClusterStatement::ShowProc(asked.path)).await;
-    match shown {
-        Ok(answer) => match &answer.reply.body {
-            Body::Rows(rows) => Json(objects(rows)).into_response(),
-            Body::Done { .. } | Body::Bytes(_) => Json(json!([])).into_response(),
-        },
+    match door.backend.cluster(context, statement).await {
+        Ok(answer) => {
+            let rows = match &answer.reply.body {
+                Body::Rows(rows) => objects(rows),
+                Body::Done { .. } | Body::Bytes(_) => json!([]),
+            };
+            let warnings =
+                answer.reply.warnings.iter().filter_map(header).map(|text| (WARNING, text));
+            (AppendHeaders(warnings), Json(body(rows))).into_response()
+        }
         Err(failure) => {
             let status = match failure.code {
                 1064 => StatusCode::NOT_FOUND,
@@ -56,8 +71,14 @@ pub(super) async fn show(State(door): State<Door>, Query(asked): Query<Path>) ->
     }
 }
 
+/// A warning as RFC 7234 writes it; none for a text that no header can have.
+fn header(warning: &Warning) -> Option<HeaderValue> {
+    let text = warning.message.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::from_str(&format!("199 quorate \"{text}\"")).ok()
+}
+
 /// Rows as objects by the names of the columns.
-pub(super) fn objects(rows: &Rows) -> Json_ {
+fn objects(rows: &Rows) -> Json_ {
     let objects = rows.rows.iter().map(|row| {
         let cells = rows.columns.iter().zip(row);
         let cells = cells.map(|(column, value)| (column.name.clone(), cell(value)));
@@ -74,5 +95,20 @@ fn cell(value: &Value) -> Json_ {
         Value::Double(number) => (*number).into(),
         Value::Text(text) => text.as_str().into(),
         Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_cannot_break_out_of_its_header() {
+        let written = |message: &str| {
+            let header = header(&Warning { code: 1105, message: message.to_owned() })?;
+            header.to_str().ok().map(str::to_owned)
+        };
+        assert_eq!(written("a \"b\" \\"), Some(r#"199 quorate "a \"b\" \\""#.to_owned()));
+        assert_eq!(written("a\r\nb: c"), None);
     }
 }

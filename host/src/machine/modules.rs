@@ -1,23 +1,26 @@
 //! Installed modules made ready to run.
 //!
-//! Compiling takes seconds, so a frontend does it when it acknowledges a module, off the apply
-//! path, and the activation finds it here. If it does not, apply stalls until a thread aside has
-//! compiled it; the frontend says so, votes on, and does not lead meanwhile.
+//! Compiling takes seconds, so a frontend does it when it acknowledges a module, and again after
+//! every start, off the apply path, and the activation finds it here. If it does not, apply stalls
+//! until a thread aside has compiled it; the frontend says so, votes on, and does not lead
+//! meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 use super::keys;
 use super::rows;
 use crate::runtime::{Module, Pace, Runtime};
 use crate::types::{Epoch, Epochs, ModuleDigest, ModuleManifest, ViewError};
 
-/// Modules kept ready: the active one, its successor, and the one to roll back to. Beyond it the
-/// one unused for the longest is dropped, and compiled again when it is wanted.
-pub const READY_MAX: usize = 4;
+/// Modules that are ready at once. Beyond it the one unused for the longest is dropped, but none
+/// that is [kept](Modules::keep), and made ready again when it is wanted.
+pub const READY_MAX: usize = 8;
 
 /// Why a module could not be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,8 @@ struct Ready {
     /// With the time of last use.
     modules: BTreeMap<(Epoch, ModuleDigest), (u64, Arc<Module>)>,
     time: u64,
+    /// What is not dropped.
+    kept: BTreeSet<ModuleDigest>,
     /// What is being compiled for apply, which waits for it, and why it failed the last time.
     compiling: BTreeMap<(Epoch, ModuleDigest), Option<String>>,
 }
@@ -161,6 +166,12 @@ impl Modules {
         }
     }
 
+    /// From now on none of these is dropped once it is ready: what is active, was active before or
+    /// is to be active.
+    pub fn keep(&self, kept: BTreeSet<ModuleDigest>) {
+        self.ready.lock().kept = kept;
+    }
+
     /// Makes a file ready that no cluster knows yet, so that installing it compiles it once.
     pub fn inspect(
         &self,
@@ -168,7 +179,10 @@ impl Modules {
         file: &[u8],
         pace: Pace,
     ) -> Result<Arc<Module>, crate::runtime::LoadError> {
-        let module = self.runtime.load_in(epoch, file, pace)?;
+        // Whoever compiles for others must come back to tell them.
+        let load = AssertUnwindSafe(|| self.runtime.load_in(epoch, file, pace));
+        let loaded = catch_unwind(load).unwrap_or(Err(crate::runtime::LoadError::Defect));
+        let module = loaded?;
         self.ready.lock().insert((epoch, module.digest()), Arc::clone(&module));
         Ok(module)
     }
@@ -193,16 +207,17 @@ impl Ready {
     fn insert(&mut self, which: (Epoch, ModuleDigest), module: Arc<Module>) {
         self.time += 1;
         self.modules.insert(which, (self.time, module));
-        while self.modules.len() > READY_MAX
-            && let Some(oldest) =
-                self.modules.iter().min_by_key(|(_, (used, _))| *used).map(|(which, _)| *which)
-        {
+        while self.modules.len() > READY_MAX {
+            let loose = self.modules.iter().filter(|((_, digest), _)| !self.kept.contains(digest));
+            let oldest = loose.min_by_key(|(_, (used, _))| *used).map(|(which, _)| *which);
+            let Some(oldest) = oldest else { return };
             self.modules.remove(&oldest);
         }
     }
 }
 
-/// The file of an installed module, put together from its chunks.
+/// The file of an installed module, put together from its chunks; an error if that is not what the
+/// manifest names.
 pub fn file(
     manifest: &ModuleManifest,
     get: impl Fn(&[u8]) -> Result<Option<Bytes>, ViewError>,
@@ -215,6 +230,10 @@ pub fn file(
         let key = keys::chunk(manifest.digest, index);
         let chunk = get(&key)?.ok_or_else(|| rows::damaged(&key, "chunk is missing"))?;
         file.extend_from_slice(&chunk);
+    }
+    if Sha256::digest(&file)[..] != manifest.digest.0 {
+        let why = format!("the chunks are not the file of module {}", manifest.digest);
+        return Err(rows::damaged(&keys::chunk(manifest.digest, 0), why));
     }
     Ok(file)
 }

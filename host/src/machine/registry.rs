@@ -146,6 +146,13 @@ pub struct Activation {
     pub outcome: Outcome,
 }
 
+impl Activation {
+    /// Whether another module than before is active since.
+    pub fn has_switched(&self) -> bool {
+        matches!(self.outcome, Outcome::Applied(_)) && self.from != Some(self.to)
+    }
+}
+
 impl Registry {
     /// Reads the tables of a state and makes its active module ready.
     pub fn load(view: &dyn View, modules: &Modules, wait: Wait) -> Result<Self, LoadError> {
@@ -358,9 +365,32 @@ impl Activation {
             all.push(Self::decode(lsn, u32::from_be_bytes(key.array()?), row)?);
             Ok(())
         })?;
-        // What was scheduled comes before the entry's commands.
-        all.sort_by_key(|one: &Self| (one.lsn, one.index.wrapping_add(1)));
+        all.sort_by_key(Self::order);
         Ok(all)
+    }
+
+    /// The newest one that made another module active.
+    pub fn newest_switch(view: &dyn View) -> Result<Option<Self>, ViewError> {
+        let mut newest: Option<Self> = None;
+        rows::find_back(view, keys::HISTORY, |key, row| {
+            let lsn = Lsn(rows::number(key)?);
+            let one = Self::decode(lsn, u32::from_be_bytes(key.array()?), row)?;
+            if newest.as_ref().is_some_and(|newest| newest.lsn > lsn) {
+                return Ok(Some(()));
+            }
+            if one.has_switched()
+                && newest.as_ref().is_none_or(|newest| newest.order() < one.order())
+            {
+                newest = Some(one);
+            }
+            Ok(None)
+        })?;
+        Ok(newest)
+    }
+
+    /// What was scheduled comes before the entry's commands.
+    fn order(&self) -> (Lsn, u32) {
+        (self.lsn, self.index.wrapping_add(1))
     }
 
     fn decode(lsn: Lsn, index: u32, row: &mut Reader<'_>) -> Result<Self, DecodeError> {

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_wire::{DecodeError, Failure, Reader};
+use quorate_wire::{DecodeError, Reader, Reply};
 
 use super::keys;
 use super::rows;
@@ -29,7 +29,7 @@ pub const OUTCOMES_PER_CLIENT_MAX: usize = 8192;
 /// Outcomes remembered in all. Beyond it whole clients are forgotten as above.
 pub const OUTCOMES_MAX: usize = 1 << 18;
 
-/// Longest reply that is remembered. Who repeats a request with a longer one is told so.
+/// Longest reply that is remembered. Who repeats a request with a longer one is told, as a warning.
 pub const REPLY_BYTES_KEPT_MAX: usize = 4 << 10;
 
 /// The table.
@@ -190,12 +190,13 @@ impl Client {
     }
 }
 
-/// What is remembered of an outcome.
+/// What is remembered of an outcome. A command that was applied stays one that was: without a reply
+/// that is too long, but never as an error.
 pub fn kept(lsn: Lsn, outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Applied(reply) if reply.len() > REPLY_BYTES_KEPT_MAX => {
             let message = format!("the command was applied at LSN {lsn}, but its reply is gone");
-            Outcome::Refused(Failure::new(1105, "HY000", message))
+            Outcome::Applied(Reply::done().with_warning(1105, message).pack().into())
         }
         other => other.clone(),
     }

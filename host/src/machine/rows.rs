@@ -9,6 +9,8 @@ use crate::types::{Range, View, ViewError};
 /// Rows and bytes of a scan's page; more are read with the next page.
 const PAGE_ROWS: usize = 1024;
 const PAGE_BYTES: usize = 1 << 20;
+/// Rows of a page that is read backwards: what is looked for is near the end.
+const BACK_ROWS: usize = 16;
 
 /// Packs a row.
 pub fn pack(write: impl FnOnce(&mut Writer)) -> Bytes {
@@ -56,6 +58,30 @@ pub fn each(
             Some((last, _)) if !page.done => low = [&last[..], &[0]].concat().into(),
             _ if page.done => return Ok(()),
             _ => return Err(ViewError("a page of an unfinished range is empty".into())),
+        }
+    }
+}
+
+/// Reads rows whose keys begin with `prefix`, the last one first, until `read` finds something.
+pub fn find_back<T>(
+    view: &dyn View,
+    prefix: &[u8],
+    mut read: impl FnMut(&mut Reader<'_>, &mut Reader<'_>) -> Result<Option<T>, DecodeError>,
+) -> Result<Option<T>, ViewError> {
+    let mut high = keys::end(prefix);
+    loop {
+        let range = Range { low: prefix, high: &high, reverse: true };
+        let page = view.scan(range, BACK_ROWS, PAGE_BYTES)?;
+        for (key, value) in &page.pairs {
+            let mut rest = Reader::new(&key[prefix.len()..]);
+            let found = unpack(key, value, |value| read(&mut rest, value))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        match page.pairs.last() {
+            Some((last, _)) if !page.done => high = last.clone(),
+            _ => return Ok(None),
         }
     }
 }

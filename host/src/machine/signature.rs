@@ -98,6 +98,18 @@ impl Registry {
         Err(refused(message))
     }
 
+    /// Who vouches for a module and what that is worth now, for people.
+    pub fn signed_by(&self, signed: Option<&Signed>) -> String {
+        match signed {
+            Some(Signed { key, .. }) if self.trusted_keys().any(|trusted| trusted == key) => {
+                key.clone()
+            }
+            Some(Signed { key, .. }) => format!("{key}, which is not trusted any more"),
+            None if self.requires_signatures() => format!("nobody, and {REQUIRE} is on"),
+            None => "nobody".to_owned(),
+        }
+    }
+
     fn requires_signatures(&self) -> bool {
         self.settings.get(REQUIRE).is_some_and(|value| value == "true")
     }

@@ -15,6 +15,7 @@ mod installation;
 mod lifecycle;
 mod migration;
 mod milestones;
+mod ready;
 mod replay;
 mod requests;
 mod support;

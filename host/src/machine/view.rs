@@ -1,5 +1,6 @@
 //! What readers see: the state as of one LSN.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -157,6 +158,17 @@ impl MachineView {
         }
     }
 
+    /// Who vouches for a module and what that is worth now, for people.
+    pub fn signed_by(&self, module: &ModuleStatus) -> String {
+        self.published.registry.signed_by(module.signed.as_ref())
+    }
+
+    /// The modules whose files are there.
+    pub fn installed(&self) -> BTreeSet<ModuleDigest> {
+        let modules = self.published.registry.modules.iter();
+        modules.filter(|(_, one)| one.retired.is_none()).map(|(digest, _)| *digest).collect()
+    }
+
     /// The active module, ready to run.
     pub fn active(&self) -> Option<&Active> {
         self.published.registry.active.as_ref()
@@ -185,6 +197,15 @@ impl MachineView {
     /// The activation that waits for its LSN or its time, if one does.
     pub fn scheduled(&self) -> Option<&Scheduled> {
         self.published.registry.scheduled.as_ref()
+    }
+
+    /// The module that was active before the active one; none before the second.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn previous(&self) -> Result<Option<ModuleDigest>, ViewError> {
+        let switched = Activation::newest_switch(&*self.published.view)?;
+        Ok(switched.and_then(|activation| activation.from))
     }
 
     /// What an activation would do if it were ordered now.

@@ -3,8 +3,9 @@
 //! An artefact is a copy of what compiling gives, never more: its name holds the module's digest
 //! and a hash of engine release and settings, its head a checksum of the rest. Anything amiss
 //! (another release, a torn or rotten file, a full disk) means to compile, never that a module
-//! cannot run. The directory may be emptied at any time.
+//! cannot run. The directory may be emptied at any time, and what nobody will read is removed.
 
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -15,6 +16,8 @@ use wasmtime::component::Component;
 use crate::types::ModuleDigest;
 
 const MAGIC: [u8; 8] = *b"QRMODULE";
+/// What the name of a file ends in that is being written.
+const PARTIAL: &str = "partial";
 const HEAD_BYTES: usize = MAGIC.len() + blake3::OUT_LEN;
 
 /// Loads the artefact of a component from `directory`, or compiles it and leaves one there.
@@ -62,13 +65,48 @@ fn read(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     }
 }
 
+/// Removes what nobody will read: artefacts of modules that are not among `digests`, or of none of
+/// these engines. Gives how many.
+pub(super) fn sweep<'a>(
+    directory: &Path,
+    engines: impl Iterator<Item = &'a Engine> + Clone,
+    digests: &BTreeSet<ModuleDigest>,
+) -> io::Result<usize> {
+    let names = digests
+        .iter()
+        .flat_map(|digest| engines.clone().map(|engine| path(engine, *digest, directory)));
+    let kept: BTreeSet<PathBuf> = names.collect();
+    remove(directory, "module", |path| !kept.contains(path))
+}
+
+/// Removes what an earlier process was writing when it ended. Not while anything is compiled.
+pub(super) fn forget_partial(directory: &Path) -> io::Result<usize> {
+    remove(directory, PARTIAL, |_| true)
+}
+
+fn remove(
+    directory: &Path,
+    extension: &str,
+    is_useless: impl Fn(&Path) -> bool,
+) -> io::Result<usize> {
+    let mut removed = 0;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension) && is_useless(&path) {
+            fs::remove_file(path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
 /// Whole or not at all: a crash leaves at most a file that nobody reads.
 fn write(path: &Path, component: &Component) -> wasmtime::Result<()> {
     let compiled = component.serialize()?;
     let mut file = MAGIC.to_vec();
     file.extend_from_slice(blake3::hash(&compiled).as_bytes());
     file.extend_from_slice(&compiled);
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    let partial = path.with_extension(format!("{}.{PARTIAL}", std::process::id()));
     fs::write(&partial, file)?;
     Ok(fs::rename(&partial, path)?)
 }

@@ -15,6 +15,7 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
+use crate::config::ModuleEngine;
 use crate::types::{Epoch, Epochs};
 
 /// The epochs that this release can run. One that changes what is marked *outcome* adds an epoch,
@@ -81,9 +82,9 @@ pub(super) enum Purpose {
     Read(u32),
 }
 
-/// How a module becomes something that runs. Frontends all use [`Codegen::Native`]; the others are
-/// for proofs: outcomes must not depend on it, so the same log through another one must give the
-/// same digests.
+/// How a module becomes something that runs. Voters all use [`Codegen::Native`]; the others are for
+/// proofs: outcomes must not depend on it, so the same log through another one must give the same
+/// digests, on an observer or when it is verified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Codegen {
     /// Optimised machine code.
@@ -93,6 +94,16 @@ pub enum Codegen {
     Unoptimised,
     /// Instructions of the engine's own interpreter, which another back end of the compiler emits.
     Interpreted,
+}
+
+impl From<ModuleEngine> for Codegen {
+    fn from(engine: ModuleEngine) -> Self {
+        match engine {
+            ModuleEngine::Native => Self::Native,
+            ModuleEngine::Unoptimised => Self::Unoptimised,
+            ModuleEngine::Interpreter => Self::Interpreted,
+        }
+    }
 }
 
 /// An engine with all settings.

@@ -58,6 +58,9 @@ pub enum LoadError {
     /// The description cannot be used.
     #[error("description: {0}")]
     Description(String),
+    /// The compiler gave up in a way that it should not.
+    #[error("the compiler hit a defect of its own with it")]
+    Defect,
     /// Not the component's doing.
     #[error(transparent)]
     Fault(#[from] Fault),

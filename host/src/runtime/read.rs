@@ -105,7 +105,11 @@ impl Module {
             let (answer,) = live.call::<_, (Answer<RelationPage>,)>(&exports.scan, params)?;
             Ok(answer)
         })?;
-        let rows = unpack_rows(&page.rows, described.columns.len()).map_err(unreadable)?;
+        let columns = described.columns.len();
+        let rows = unpack_rows(&page.rows, columns).map_err(|error| {
+            let what = format!("rows of relation '{relation}' are not {columns} columns wide");
+            ReadError::Trap(format!("{what}, or damaged: {error}"))
+        })?;
         Ok((rows, page.next))
     }
 

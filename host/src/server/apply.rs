@@ -35,6 +35,7 @@ impl Apply for Gated {
         let retryable = log.check().is_ok() && !self.applier.is_broken();
         let replies =
             applied.map_err(|fault| ApplyError { retryable, message: fault.to_string() })?;
+        self.machine.count_rejected(entries, &replies);
         if let Some(last) = entries.last() {
             self.log.set_applied(Lsn(last.log_id.index));
         }

@@ -4,6 +4,7 @@
 //! blocks runs on the async threads: modules evaluate on threads of their own ([`evaluator`]), the
 //! rest runs on tokio's blocking threads.
 
+mod aliases;
 mod barrier;
 mod cluster;
 mod configuration;

@@ -121,6 +121,13 @@ pub enum StartError {
     /// The WebAssembly engine could not be set up.
     #[error("set up the module runtime: {0}")]
     Runtime(crate::runtime::Fault),
+    /// It is a follower, and modules are not to run as followers run them.
+    #[error(
+        "module_engine is {0}, and this frontend is a follower: only an observer may run modules so, \
+         to check what the voters come to; set module_engine = native, or make this frontend an observer \
+         (ALTER SYSTEM MODIFY FRONTEND .. TO OBSERVER)"
+    )]
+    Engine(&'static str),
     /// Consensus did not start.
     #[error(transparent)]
     Raft(#[from] crate::raft::StartError),
@@ -136,6 +143,7 @@ impl StartError {
             Self::Config(ConfigError { passing: true, .. }) => Ending::Failed,
             Self::Config(_)
             | Self::Running { .. }
+            | Self::Engine(_)
             | Self::Port { .. }
             | Self::ModuleFile { .. }
             | Self::Join(

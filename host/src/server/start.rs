@@ -15,7 +15,7 @@ use super::listeners::Listeners;
 use super::snapshots::Keeper;
 use super::space::{self, Disk};
 use super::tuning::{self, SetLogLevel, Tuning};
-use super::{Ending, Services, StartError, handover};
+use super::{Ending, Services, StartError, engine, handover, rejections};
 use crate::cluster::bootstrap::FOUNDER;
 use crate::cluster::milestones::CONFIRM_TIMEOUT;
 use crate::cluster::{Cluster, Surroundings, VERSION, bootstrap};
@@ -24,7 +24,6 @@ use crate::machine::{Machine, read_mark};
 use crate::raft::{self, Node, NodeOptions, Profile};
 use crate::rescue::archive::Backups;
 use crate::rescue::shadow::Shadows;
-use crate::runtime::{Runtime, RuntimeOptions};
 use crate::session::{Backend, Sessions, Settings};
 use crate::storage::{
     DataDirectory, DirectorySnapshots, Generations, Identity, Log, LogOptions, PidFile,
@@ -43,8 +42,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Background tasks get this long to end.
 const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(10);
-/// Read-only calls of the module that run at once; more wait.
-const READ_SLOTS: u32 = 64;
 
 /// What a frontend is started with.
 #[derive(Clone)]
@@ -90,7 +87,7 @@ impl Frontend {
     pub async fn start(options: StartOptions, stop: CancellationToken) -> Result<Self, StartError> {
         let config = &options.config;
         let registered = registered(config);
-        bootstrap::check(&options.helpers, &registered)?;
+        bootstrap::check(&options.helpers, &registered).await?;
         refuse_second(config)?;
         let listeners = Listeners::bind(config).await?;
         let component = first_module(&options).await?;
@@ -118,13 +115,10 @@ impl Frontend {
         let log = Log::open(device?, LogOptions::default())?;
         let state = Arc::new(state?);
         let state_failure = state.failure();
-        let runtime = Runtime::new(RuntimeOptions { read_slots: READ_SLOTS })
-            .and_then(Runtime::compiling_aside)
-            .map_err(StartError::Runtime)?
-            .keeping(&directory.modules());
+        let runtime = engine::runtime(config, &directory.modules())?;
         let snapshots: Arc<dyn Snapshots> =
             Arc::new(DirectorySnapshots::open(&directory.snapshots(), state.clone(), read_mark)?);
-        let opened = Machine::open(state, runtime);
+        let opened = Machine::open(state, runtime.clone());
         let (machine, applier) = opened.map_err(|error| match &*state_failure.borrow() {
             Some(failure) => StartError::State(failure.clone()),
             None => StartError::Machine(error),
@@ -132,6 +126,9 @@ impl Frontend {
         if let Some(reason) = machine.quarantine() {
             return Err(StartError::Quarantine(reason));
         }
+        // It may be registered as another kind by now than it joined as.
+        let known = machine.view().frontend(identity.node).map(|frontend| frontend.kind);
+        engine::check(config, known.unwrap_or(identity.kind))?;
         tuning::overlay(&surroundings.config, &machine.view());
         let in_force = surroundings.config.get();
         let profile = match config.election_profile {
@@ -183,6 +180,9 @@ impl Frontend {
         let known = Known { members, helpers: options.helpers.clone() };
         spawn_background(&background, &cluster, component, known, &tasks);
 
+        let machine = cluster.machine();
+        background.spawn(engine::keep_tidy(runtime, machine.clone(), tasks.clone()));
+        background.spawn(rejections::watch(machine.clone(), tasks.clone()));
         background.spawn(space::watch(disk, cluster.clone(), tasks.clone()));
         background.spawn(handover::watch_log(log.clone(), cluster.clone(), tasks.clone()));
 
@@ -386,6 +386,7 @@ async fn identity(
         return Ok((identity, founds));
     }
     let identity = if options.helpers.is_empty() {
+        engine::check(&options.config, FrontendKind::Follower)?;
         bootstrap::founder(rand::random())
     } else {
         let tell = |waiting: &str| {

@@ -34,6 +34,28 @@ impl Owner {
         })
     }
 
+    /// What may come of it if nobody waits for it any more.
+    fn effect(&self) -> Effect {
+        match self {
+            Self::Query
+            | Self::Cluster(
+                ClusterStatement::ShowFrontends
+                | ClusterStatement::ShowProc(_)
+                | ClusterStatement::ShowConfig(_),
+            )
+            | Self::Lifecycle(
+                ModuleStatement::List
+                | ModuleStatement::Show(_)
+                | ModuleStatement::History
+                | ModuleStatement::ExplainActivate(_)
+                | ModuleStatement::ExplainRollback(_),
+            ) => Effect::None,
+            Self::Session(_) | Self::Cluster(_) | Self::Lifecycle(_) | Self::Module => {
+                Effect::Possible
+            }
+        }
+    }
+
     /// Whether it is about the statement before, whose warnings must stay.
     fn looks_back(&self) -> bool {
         matches!(
@@ -132,18 +154,19 @@ impl Session {
         running: &Running,
     ) -> Result<Reply, Failure> {
         let backend = self.sessions.backend();
+        let effect = owner.effect();
         match owner {
             Owner::Session(statement) => self.answer(statement, running).await,
             Owner::Query => self.query(sql, running).await,
             Owner::Module => self.ask_module(Request::Text(sql.to_owned()), running).await,
             Owner::Cluster(statement) => {
                 let answer = backend.cluster(self.context(running), statement);
-                let answer = running.wait(Effect::Possible, answer).await?;
+                let answer = running.wait(effect, answer).await?;
                 Ok(self.accept(answer))
             }
             Owner::Lifecycle(statement) => {
                 let answer = backend.lifecycle(self.context(running), statement);
-                let answer = running.wait(Effect::Possible, answer).await?;
+                let answer = running.wait(effect, answer).await?;
                 Ok(self.accept(answer))
             }
         }

@@ -145,7 +145,18 @@ impl Backend for Fake {
         statement: ClusterStatement,
     ) -> BoxFuture<'_, Result<Answer, Failure>> {
         self.contexts.lock().push(context);
-        async move { self.answer(rows(&format!("{statement:?}"))) }.boxed()
+        async move {
+            match &statement {
+                ClusterStatement::ShowProc(what)
+                | ClusterStatement::TransferLeader { to: what, .. }
+                    if what == "hang" =>
+                {
+                    std::future::pending().await
+                }
+                statement => self.answer(rows(&format!("{statement:?}"))),
+            }
+        }
+        .boxed()
     }
 
     fn lifecycle(

@@ -92,11 +92,16 @@ async fn a_set_that_fails_changes_nothing() {
     assert_eq!(variables::unsigned(&sessions.globals(), "wait_timeout"), 28800);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_statement_past_its_time_is_given_up_and_cancelled() {
     let (fake, _, mut session) = session();
     session.execute("SET query_timeout = 1, max_execution_time = 10").await.unwrap();
-    for (sql, doubtful) in [("SELECT hang", false), ("HANG", true)] {
+    for (sql, doubtful) in [
+        ("SELECT hang", false),
+        ("SHOW PROC 'hang'", false),
+        ("ALTER SYSTEM TRANSFER LEADER TO 'hang'", true),
+        ("HANG", true),
+    ] {
         let failure = session.execute(sql).await.unwrap_err();
         assert_eq!(failure.code, 3024);
         assert_eq!(failure.message.contains("unknown"), doubtful, "{failure}");

@@ -18,7 +18,7 @@ pub enum Outcome {
 
 /// Why the host ended a command. Only facts that are the same on every frontend: no trap message,
 /// no address, no amount of fuel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rejection {
     /// The module trapped.
     Aborted,
@@ -46,6 +46,10 @@ impl Rejection {
         Self::Stale,
         Self::Malformed,
     ];
+
+    /// Those of a command that cannot run, whoever repeats it and when: something is wrong with the
+    /// module, or with what was granted to it.
+    pub const DEFECTS: [Self; 4] = [Self::Aborted, Self::OutOfFuel, Self::Limit, Self::Malformed];
 
     /// Its name, for people and tools.
     pub fn name(self) -> &'static str {

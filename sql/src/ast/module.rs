@@ -25,15 +25,15 @@ pub enum ModuleStatement {
         /// How many of the newest entries of the log it is tried with.
         limit: Option<u64>,
     },
-    /// `ACTIVATE MODULE 'name@version' [FORCE | QUORUM] [AT LSN n | AFTER n SECONDS]
-    /// [BREAKING 'token']`.
+    /// `ACTIVATE MODULE 'name@version' [FROM 'name@version' | FROM NONE] [FORCE | QUORUM]
+    /// [AT LSN n | AFTER n SECONDS] [BREAKING 'token']`.
     Activate(ActivateModule),
-    /// `ROLLBACK MODULE [FORCE | QUORUM]`: activate the previous one.
-    Rollback(ModuleGate),
+    /// `ROLLBACK MODULE [FROM 'name@version'] [FORCE | QUORUM]`: activate the previous one.
+    Rollback(RollbackModule),
     /// `EXPLAIN ACTIVATE MODULE ..`: what it would do.
     ExplainActivate(ActivateModule),
     /// `EXPLAIN ROLLBACK MODULE ..`: what it would do.
-    ExplainRollback(ModuleGate),
+    ExplainRollback(RollbackModule),
     /// `CANCEL MODULE ACTIVATION`: forget the one that is scheduled.
     Cancel,
     /// `RETIRE MODULE 'name@version'`: remove its file.
@@ -45,12 +45,32 @@ pub enum ModuleStatement {
 pub struct ActivateModule {
     /// The installed module.
     pub module: ModuleVersion,
+    /// What must be active for that; any, if it is not said.
+    pub from: Option<ModuleFrom>,
     /// Who must have acknowledged it.
     pub gate: ModuleGate,
     /// When it takes effect.
     pub time: ModuleTime,
     /// `BREAKING 'token'`: shows that what clients will miss is known.
     pub breaking: Option<String>,
+}
+
+/// A rollback as it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RollbackModule {
+    /// What must be active for that; any, if it is not said.
+    pub from: Option<ModuleFrom>,
+    /// Who must have acknowledged the previous one.
+    pub gate: ModuleGate,
+}
+
+/// What must be active for an activation to take place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleFrom {
+    /// `FROM NONE`: no module.
+    Nothing,
+    /// `FROM 'name@version'`: this one.
+    Module(ModuleVersion),
 }
 
 /// Which voters must have acknowledged a module.

@@ -1,6 +1,9 @@
 //! The life of modules.
 
-use crate::ast::{ActivateModule, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion};
+use crate::ast::{
+    ActivateModule, ModuleFrom, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion,
+    RollbackModule,
+};
 use crate::parser::{Parser, Result};
 
 /// Longest time that an activation can be put off.
@@ -26,7 +29,7 @@ impl Parser<'_> {
                 ModuleStatement::Check { module, limit }
             }
             "ACTIVATE" => ModuleStatement::Activate(self.activate_module()?),
-            "ROLLBACK" => ModuleStatement::Rollback(self.module_gate()),
+            "ROLLBACK" => ModuleStatement::Rollback(self.rollback_module()?),
             "CANCEL" => {
                 self.expect("ACTIVATION")?;
                 ModuleStatement::Cancel
@@ -41,7 +44,7 @@ impl Parser<'_> {
         self.expect("MODULE")?;
         Ok(match verb {
             "ACTIVATE" => ModuleStatement::ExplainActivate(self.activate_module()?),
-            _ => ModuleStatement::ExplainRollback(self.module_gate()),
+            _ => ModuleStatement::ExplainRollback(self.rollback_module()?),
         })
     }
 
@@ -60,7 +63,8 @@ impl Parser<'_> {
     }
 
     fn activate_module(&mut self) -> Result<ActivateModule> {
-        let (module, gate) = (self.module_version()?, self.module_gate());
+        let module = self.module_version()?;
+        let (from, gate) = (self.module_from()?, self.module_gate());
         let time = if self.accept_words(&["AT", "LSN"]) {
             ModuleTime::AtLsn(self.integer("an LSN")?)
         } else if self.accept("AFTER") {
@@ -81,7 +85,19 @@ impl Parser<'_> {
             ModuleTime::Now
         };
         let breaking = self.accept("BREAKING").then(|| self.string("a token")).transpose()?;
-        Ok(ActivateModule { module, gate, time, breaking })
+        Ok(ActivateModule { module, from, gate, time, breaking })
+    }
+
+    fn rollback_module(&mut self) -> Result<RollbackModule> {
+        Ok(RollbackModule { from: self.module_from()?, gate: self.module_gate() })
+    }
+
+    fn module_from(&mut self) -> Result<Option<ModuleFrom>> {
+        Ok(match self.accept("FROM") {
+            false => None,
+            true if self.accept("NONE") => Some(ModuleFrom::Nothing),
+            true => Some(ModuleFrom::Module(self.module_version()?)),
+        })
     }
 
     fn module_gate(&mut self) -> ModuleGate {

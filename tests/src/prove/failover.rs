@@ -43,13 +43,14 @@ impl Fault {
         }
     }
 
-    /// Longest median and longest of all that are aimed at.
+    /// Longest median and longest of all that are aimed at. With `lan` those that freeze or cut off
+    /// a leader are to be no slower than StarRocks with one that is killed.
     fn aims(self, profile: Profile) -> (Option<Duration>, Option<Duration>) {
         let ms = |ms| Some(Duration::from_millis(ms));
         match (self, profile) {
             (Self::Kill, Profile::Fast) => (ms(300), ms(500)),
             (Self::Kill, Profile::Lan) | (Self::Stop | Self::Cut, Profile::Fast) => (ms(500), None),
-            (Self::Stop | Self::Cut, Profile::Lan) => (None, None),
+            (Self::Stop | Self::Cut, Profile::Lan) => (ms(1170), None),
         }
     }
 }

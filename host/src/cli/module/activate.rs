@@ -64,45 +64,58 @@ pub struct ShowArguments {
 
 pub async fn activate(endpoints: &Endpoints, arguments: &Arguments) -> Result<(), Exit> {
     let Arguments { module, gate, at_lsn, after, breaking, show } = arguments;
-    let mut statement = format!("ACTIVATE MODULE {}", quorate_sql::quote_string(module));
-    statement += gate.words();
+    let statement = format!("ACTIVATE MODULE {}", quorate_sql::quote_string(module));
+    let mut how = gate.words().to_owned();
     if let Some(lsn) = at_lsn {
-        let _ = write!(statement, " AT LSN {lsn}");
+        let _ = write!(how, " AT LSN {lsn}");
     }
     if let Some(time) = after {
-        let _ = write!(statement, " AFTER {}", interval(time)?);
+        let _ = write!(how, " AFTER {}", interval(time)?);
     }
     if let Some(token) = breaking {
-        let _ = write!(statement, " BREAKING {}", quorate_sql::quote_string(token));
+        let _ = write!(how, " BREAKING {}", quorate_sql::quote_string(token));
     }
     let later = at_lsn.is_some() || after.is_some();
-    run(endpoints, &statement, show, later).await
+    run(endpoints, (&statement, &how), show, later).await
 }
 
 pub async fn rollback(endpoints: &Endpoints, arguments: &RollbackArguments) -> Result<(), Exit> {
-    let statement = format!("ROLLBACK MODULE{}", arguments.gate.words());
-    run(endpoints, &statement, &arguments.show, false).await
+    let statement = ("ROLLBACK MODULE", arguments.gate.words());
+    run(endpoints, statement, &arguments.show, false).await
 }
 
+/// Shows the plan of a statement, which has two parts, and carries it out: from the module that the
+/// plan names, between the parts, so that what was shown is what is done.
 async fn run(
     endpoints: &Endpoints,
-    statement: &str,
+    (what, how): (&str, &str),
     show: &ShowArguments,
     later: bool,
 ) -> Result<(), Exit> {
     let mut client = endpoints.connect().await?;
-    let plan = rows(&mut client, &format!("EXPLAIN {statement}"), TIMEOUT).await?;
+    let plan = rows(&mut client, &format!("EXPLAIN {what}{how}"), TIMEOUT).await?;
     table::print_rows(&plan)?;
     if show.plan {
         return Ok(());
     }
-    let lsn = execute(&mut client, statement, TIMEOUT).await?.lsn;
+    let statement = format!("{what} FROM {}{how}", from(&plan));
+    let lsn = execute(&mut client, &statement, TIMEOUT).await?.lsn;
     if later {
         table::print(&format!("scheduled by LSN {lsn}; CANCEL MODULE ACTIVATION forgets it"))?;
         return Ok(());
     }
     table::print(&format!("activated at LSN {lsn}"))?;
     watch_migration(&mut client).await
+}
+
+/// The module that a plan begins with, as SQL writes it.
+fn from(plan: &Rows) -> String {
+    let row = plan.rows.iter().map(|row| &row.values[..]).find_map(|cells| match cells {
+        [property, value] if table::text(property) == "From" => Some(table::text(value)),
+        _ => None,
+    });
+    let module = row.as_deref().and_then(|told| told.rsplit_once(", schema "));
+    module.map_or_else(|| "NONE".to_owned(), |(module, _)| quorate_sql::quote_string(module))
 }
 
 /// Tells how far a stepped migration is, until it has ended.

@@ -95,6 +95,8 @@ pub struct Tried {
     pub lsn: Lsn,
     /// Its position in the entry.
     pub index: u32,
+    /// What the module that made it made of the statement.
+    pub payload: Bytes,
     /// As it was applied.
     pub active: Outcome,
     /// With the module that is tried.
@@ -296,7 +298,7 @@ impl Shadow {
                 let witness = watching.as_ref().map(Watching::witness);
                 let run = guest.get_or_insert_with(|| self.entry_run(witness));
                 let (tried, _) = watch::apply(&mut watching, run, &mut overlay, facts, &payload)?;
-                all.push(Tried { lsn, index, active: active.clone(), tried });
+                all.push(Tried { lsn, index, payload, active: active.clone(), tried });
             }
             self.position.log_id = Some(entry.log_id);
         }

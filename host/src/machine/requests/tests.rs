@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use quorate_wire::Reply;
 
 use super::*;
 use crate::storage::state::{MemoryState, StateStore};
@@ -102,17 +103,17 @@ fn beyond_its_window_a_clients_lowest_request_is_stale() {
 }
 
 #[test]
-fn who_repeats_a_request_with_a_long_reply_is_told_that_it_was_applied() {
+fn a_request_with_a_long_reply_that_is_repeated_succeeds_and_warns_that_the_reply_is_gone() {
     let mut kept = Kept::default();
     let reply = Outcome::Applied(Bytes::from(vec![0; REPLY_BYTES_KEPT_MAX + 1]));
     let request = RequestId { client: 1, sequence: 1 };
     assert_eq!(kept.table.admit(request, 0), Admission::Run);
     kept.table.remember(request, Lsn(5), &reply);
-    let Admission::Repeated(Lsn(5), Outcome::Refused(failure)) = kept.table.admit(request, 0)
-    else {
+    let Admission::Repeated(Lsn(5), Outcome::Applied(reply)) = kept.table.admit(request, 0) else {
         panic!("not repeated");
     };
-    assert_eq!(failure.message, "the command was applied at LSN 5, but its reply is gone");
+    let told = "the command was applied at LSN 5, but its reply is gone";
+    assert_eq!(Reply::unpack(&reply), Ok(Reply::done().with_warning(1105, told)));
 }
 
 fn aborted() -> Outcome {

@@ -117,6 +117,9 @@ fn a_step_that_fails_stops_the_migration_and_nothing_else() {
             assert_eq!(affected(&cluster.host(again.clone())), 1);
             assert_eq!(cluster.migration(), Some(Migration { stopped: None, ..stopped.clone() }));
             assert!(refusal(&cluster.host(again)).contains("is active already"));
+            // It was active already then, so that is not what it is rolled back to.
+            let previous = cluster.node.machine.view().previous().unwrap();
+            assert_eq!(previous, Some(first.digest()));
             cluster.host(step);
             assert_eq!(cluster.migration(), Some(stopped));
         }

@@ -1,11 +1,13 @@
 //! What readers see.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::support::*;
-use crate::machine::{DIGESTS_KEPT, Lagging, ModuleState};
+use super::swaps::*;
+use crate::machine::{DIGESTS_KEPT, Lagging, LoadError, MachineView, ModuleState, keys};
 use crate::runtime::{Caller, Evaluation, Request};
-use crate::types::{EntryPayload, Lsn, ModuleDigest};
+use crate::types::{EntryPayload, HostCommand, Lifecycle, Lsn, ModuleDigest};
 
 #[test]
 fn a_view_shows_one_lsn_for_good() {
@@ -36,6 +38,55 @@ fn a_view_shows_one_lsn_for_good() {
         assert_eq!(read(&view), bytes("old"));
         assert_eq!(read(&node.machine.view()), bytes("new"));
     }
+}
+
+#[test]
+fn a_view_that_is_held_over_an_activation_goes_on_with_the_module_of_its_lsn() {
+    let (mut cluster, second) = (Cluster::started(Guest::first()), successor());
+    let first = cluster.first.clone();
+    cluster.ready(&second);
+    cluster.run([module(&first, put('a', "old"))]);
+    let held = cluster.node.machine.view();
+    // In one entry, so that nothing but the activation lies between.
+    let put = module(&second, put('a', "new"));
+    cluster.run([host(second.activate(Some(&first))), put]);
+    let seen = |view: &MachineView| {
+        let active = view.active().unwrap();
+        let call = view.read_call(Instant::now() + Duration::from_secs(10)).unwrap();
+        assert_eq!((call.facts.lsn, call.facts.schema), (view.lsn(), active.schema));
+        let caller = Caller { session_id: 1, user: "root".into(), database: None };
+        let evaluated = active.module.evaluate(call, caller, Request::Text("ga".into()));
+        let Ok(Evaluation::Reply(reply)) = evaluated else { panic!("{evaluated:?}") };
+        (active.digest, reply.body)
+    };
+    let bytes = |text: &str| quorate_wire::Body::Bytes(text.into());
+    assert_eq!(seen(&held), (first.digest(), bytes("old")));
+    assert_eq!(seen(&cluster.node.machine.view()), (second.digest(), bytes("new")));
+    // Nor does it matter that the old module's file is gone by now.
+    let retire = Lifecycle::Retire { digest: first.digest() };
+    assert_eq!(affected(&cluster.host(HostCommand::Lifecycle(retire))), 1);
+    assert_eq!(seen(&held), (first.digest(), bytes("old")));
+}
+
+fn successor() -> Guest {
+    Guest::written("m", "2.0.0", 2, &[1])
+}
+
+#[test]
+fn a_file_that_is_not_what_its_manifest_names_is_a_fault_that_names_it() {
+    let disk = Disk::memory();
+    let mut cluster = Cluster::on(&disk, &runtime(), Guest::first());
+    let second = successor();
+    cluster.install(&second);
+    let key = keys::chunk(second.digest(), 0);
+    let mut chunk = cluster.node.machine.view().store().get(&key).unwrap().unwrap().to_vec();
+    *chunk.last_mut().unwrap() ^= 1;
+    disk.open().commit(BTreeMap::from([(key, Some(chunk.into()))])).unwrap();
+    let cluster = cluster.restart(&disk, &runtime());
+    let Err(error) = cluster.node.machine.load_module(second.digest()) else { panic!("it runs") };
+    assert!(matches!(error, LoadError::State(_)), "{error}");
+    let told = format!("not the file of module {}", second.digest());
+    assert!(error.to_string().contains(&told), "{error}");
 }
 
 #[test]

@@ -14,11 +14,11 @@ use crate::types::{NodeId, Peer, TypeConfig};
 /// everything already, so it needs a few syncs.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a membership did not change.
+/// Why a membership did not change, or leadership did not move.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MemberError {
     /// Only the leader can do it.
-    #[error("only the leader can change the membership; the leader is {}", name(.0))]
+    #[error("only the leader can do that; the leader is {}", name(.0))]
     NotLeader(Option<NodeId>),
     /// The change was refused, or contradicts the membership.
     #[error("change the membership: {0}")]
@@ -26,6 +26,9 @@ pub enum MemberError {
     /// Leadership was lost meanwhile: the change may have been made, or may be made yet.
     #[error("the leader changed during the change; look at the membership before trying again")]
     OutcomeUnknown,
+    /// Only a voter can lead.
+    #[error("frontend {0} does not vote, and cannot lead")]
+    NotVoter(NodeId),
     /// The successor did not take over in time.
     #[error("frontend {0} did not take over in time")]
     NotTakenOver(NodeId),
@@ -169,7 +172,7 @@ impl Node {
             return Ok(());
         }
         if !known.voters.contains(&id) {
-            return Err(MemberError::Refused(format!("frontend {id} does not vote")));
+            return Err(MemberError::NotVoter(id));
         }
         let stopped = |error: &dyn ToString| MemberError::Stopped(error.to_string());
         self.raft.trigger().transfer_leader(id).await.map_err(|error| stopped(&error))?;

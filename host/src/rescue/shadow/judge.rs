@@ -12,6 +12,8 @@ use crate::types::{Lsn, Outcome};
 const OUTCOMES_MAX: u64 = 100;
 /// Replies that differ and are told; more are counted.
 const REPLIES_MAX: u64 = 20;
+/// Bytes of a command that are told.
+const PAYLOAD_BYTES_MAX: usize = 200;
 
 /// All commands that were judged.
 #[derive(Default)]
@@ -25,7 +27,7 @@ pub struct Judgement {
 impl Judgement {
     /// Judges commands; `ended` says why calls were ended that did not return.
     pub fn add(&mut self, tried: &[Tried], ended: &BTreeMap<(Lsn, u32), String>) {
-        for Tried { lsn, index, active, tried } in tried {
+        for Tried { lsn, index, payload, active, tried } in tried {
             self.commands += 1;
             let subject = || format!("LSN {lsn}, command {index}");
             if !end_alike(active, tried) {
@@ -33,13 +35,16 @@ impl Judgement {
                 if self.outcomes <= OUTCOMES_MAX {
                     let why = ended.get(&(*lsn, *index));
                     let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-                    let finding = format!("was {active}; now {tried}{why}");
+                    let finding =
+                        format!("was {active}; now {tried}{why}; its payload: {}", shown(payload));
                     self.told.push((Weight::Error, subject(), finding));
                 }
             } else if active != tried {
                 self.replies += 1;
                 if self.replies <= REPLIES_MAX {
-                    let finding = format!("answered {}; now {}", answer(active), answer(tried));
+                    let (old, new) = (answer(active), answer(tried));
+                    let finding =
+                        format!("answered {old}; now {new}; its payload: {}", shown(payload));
                     self.told.push((Weight::Notice, subject(), finding));
                 }
             }
@@ -63,6 +68,16 @@ impl Judgement {
         for (weight, subject, finding) in told {
             report.add(weight, &subject, finding);
         }
+    }
+}
+
+/// A payload for people. The log has no statements, only what modules made of them.
+fn shown(payload: &[u8]) -> String {
+    let told = &payload[..payload.len().min(PAYLOAD_BYTES_MAX)];
+    let escaped = told.escape_ascii();
+    match payload.len() - told.len() {
+        0 => format!("'{escaped}'"),
+        more => format!("'{escaped}' and {more} bytes more"),
     }
 }
 
@@ -95,4 +110,18 @@ fn answer(outcome: &Outcome) -> String {
     };
     let hash = blake3::hash(packed).to_hex();
     format!("{body}{warnings} (hash {})", &hash[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_escaped_and_cut() {
+        assert_eq!(shown(b"PUT 'a'\n\xff"), r"'PUT \'a\'\n\xff'");
+        let whole = [b'x'; PAYLOAD_BYTES_MAX];
+        assert_eq!(shown(&whole), format!("'{}'", "x".repeat(PAYLOAD_BYTES_MAX)));
+        let longer = [&whole[..], b"yz"].concat();
+        assert_eq!(shown(&longer), format!("{} and 2 bytes more", shown(&whole)));
+    }
 }

@@ -1,12 +1,13 @@
 //! What becomes a module.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use quorate_wire::Limits;
+use quorate_wire::{Description, Limits};
 
 use crate::runtime::testing::{description, guest, guest_with, runtime};
-use crate::runtime::{LoadError, MODULE_BYTES_MAX};
+use crate::runtime::{Codegen, LoadError, MODULE_BYTES_MAX, Runtime, RuntimeOptions};
 
 fn error_of(bytes: &[u8]) -> LoadError {
     runtime().load(bytes).err().expect("it must be refused")
@@ -81,10 +82,44 @@ fn features_that_are_not_determined_are_refused() {
         "(memory i64 1)",
         "(memory 1 1 shared)",
         "(func $f (return_call $f))",
+        // Garbage collection, by a type of its own and by a reference.
+        "(type $pair (struct (field i32) (field i32)))",
+        "(func (result anyref) (ref.null any))",
+        // Exceptions.
+        "(tag $e) (func (throw $e))",
+        "(tag $e) (func (try_table (catch_all 0)))",
+        // Stack switching.
+        "(type $f (func)) (type $c (cont $f)) (func (param (ref null $c)) (resume $c (local.get 0)))",
+        // Custom page sizes.
+        "(memory 1 (pagesize 1))",
+        // Wide arithmetic.
+        "(func (param i64 i64 i64 i64) (result i64 i64)
+            (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3)))",
+        // Several memories.
+        "(memory 1) (memory 1)",
+        // Threads.
+        "(func (atomic.fence))",
     ] {
         let core = format!("(core module $Extra {body})\n  (core module $Libc");
         let error = changed("(core module $Libc", &core);
         assert!(matches!(error, LoadError::Invalid(_)), "{body}: {error}");
+    }
+}
+
+#[test]
+fn what_is_asynchronous_in_a_component_is_refused() {
+    for part in [
+        "(type (func async))",
+        "(core func (canon task.cancel))",
+        "(core func (canon waitable-set.new))",
+        "(core func (canon backpressure.inc))",
+        "(core func (canon context.get i32 0))",
+        "(type $s (stream u8)) (core func (canon stream.new $s))",
+        "(type $f (future u8)) (core func (canon future.new $f))",
+        "(core func (canon error-context.drop))",
+    ] {
+        let error = changed("(core module $Libc", &format!("{part} (core module $Libc"));
+        assert!(matches!(error, LoadError::Invalid(_)), "{part}: {error}");
     }
 }
 
@@ -195,6 +230,37 @@ fn a_damaged_artefact_is_compiled_again() {
             assert!(fs::read(path).unwrap() == *whole, "{path:?} was not made again");
         }
     }
+}
+
+#[test]
+fn artefacts_that_nobody_needs_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = || {
+        let entries = fs::read_dir(directory.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    let keeping = |codegen| {
+        let options = RuntimeOptions { read_slots: 2 };
+        Runtime::with_codegen(options, codegen).unwrap().keeping(directory.path())
+    };
+    let native = keeping(Codegen::Native);
+    let kept = native.load(&guest()).unwrap().digest();
+    let needed = files();
+    // Of another engine, of another module, and one that was being written.
+    keeping(Codegen::Interpreted).load(&guest()).unwrap();
+    keeping(Codegen::Unoptimised).load(&guest()).unwrap();
+    assert_eq!(files().len(), 3 * needed.len());
+    let other = Description { version: "9.0.0".into(), ..description() };
+    native.load(&guest_with(&other, |text| text)).unwrap();
+    fs::write(directory.path().join("x.1.partial"), "half").unwrap();
+    fs::write(directory.path().join("README"), "not ours").unwrap();
+    native.sweep(&BTreeSet::from([kept]));
+    assert_eq!(files().len(), needed.len() + 2);
+    native.forget_partial();
+    assert_eq!(files().len(), needed.len() + 1);
+    assert!(files().is_superset(&needed));
+    native.sweep(&BTreeSet::new());
+    assert_eq!(files(), BTreeSet::from(["README".into()]));
 }
 
 #[test]

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quorate_wire::{Body, Failure, Value};
+use quorate_wire::{Body, ColumnType, Failure, RelationColumn, Value};
 
-use crate::runtime::testing::{BrokenView, MapView, guest, module, read_call, runtime};
+use crate::runtime::testing::{
+    BrokenView, MapView, description, guest, guest_with, module, read_call, runtime,
+};
 use crate::runtime::{Caller, Evaluation, Module, ReadCall, ReadError, Request};
 
 fn caller() -> Caller {
@@ -106,6 +108,21 @@ fn a_relation_is_read_page_by_page() {
     assert_eq!(rows, [[Value::from("one")]]);
     let (rows, next) = scan("names", Some(&next.unwrap())).unwrap();
     assert_eq!((rows, next), (vec![vec![Value::from("two")]], None));
+}
+
+#[test]
+fn rows_of_another_width_than_described_are_an_error_that_names_the_relation() {
+    let mut wider = description();
+    wider.relations[0].columns.push(RelationColumn::new("age", ColumnType::UInt));
+    let module = runtime().load(&guest_with(&wider, |text| text)).unwrap();
+    let call = read_call(Arc::new(MapView::default()));
+    let error = module.scan(call, "names", &[], None).unwrap_err().failure();
+    assert_eq!(error.code, 1105);
+    let told = "rows of relation 'names' are not 2 columns wide";
+    assert!(error.message.contains(told), "{error}");
+    // It goes on.
+    let evaluated = evaluate_on(&module, read_call(Arc::new(MapView::default())), "Cx");
+    assert_eq!(evaluated, Ok(Evaluation::Command("x".into())));
 }
 
 #[test]

@@ -4,8 +4,11 @@ pub(super) mod listing;
 mod plan;
 
 use bytes::Bytes;
-use quorate_sql::{ActivateModule, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion};
-use quorate_wire::{Body, Column, Failure, Reply, Rows};
+use quorate_sql::{
+    ActivateModule, ModuleFrom, ModuleGate, ModuleStatement, ModuleTime, ModuleVersion,
+    RollbackModule,
+};
+use quorate_wire::{Body, Column, Description, Failure, Reply, Rows};
 
 use super::{Services, blocking};
 use crate::cluster::modules::{MODULE_BYTES_MAX, UNUSABLE};
@@ -13,7 +16,7 @@ use crate::machine::{MachineView, ModuleStatus, SIGNATURE_BYTES_MAX};
 use crate::rescue::shadow::{ENTRIES_DEFAULT, ENTRIES_MAX, ShadowError, ShadowOptions};
 use crate::session::{Answer, StatementContext};
 use crate::types::{
-    BreakToken, Consent, Gate, Lifecycle, Lsn, ModuleDigest, Order, Outcome, ViewError, When,
+    BreakToken, Consent, Gate, Lifecycle, Lsn, ModuleDigest, Order, ViewError, When,
 };
 
 impl Services {
@@ -31,7 +34,9 @@ impl Services {
                 return self.install_file(context, file, signature).await;
             }
             ModuleStatement::Activate(wanted) => Lifecycle::Activate(order(&view, &wanted)?),
-            ModuleStatement::Rollback(gate) => Lifecycle::Activate(self.back(&view, gate).await?),
+            ModuleStatement::Rollback(wanted) => {
+                Lifecycle::Activate(self.back(&view, wanted).await?)
+            }
             ModuleStatement::Cancel => Lifecycle::CancelScheduled,
             ModuleStatement::Retire(module) => {
                 Lifecycle::Retire { digest: find(&view, &module)?.manifest.digest }
@@ -60,8 +65,8 @@ impl Services {
             ModuleStatement::ExplainActivate(wanted) => {
                 plan::explain(&view, &order(&view, &wanted)?)?
             }
-            ModuleStatement::ExplainRollback(gate) => {
-                let order = self.back(&view, gate).await?;
+            ModuleStatement::ExplainRollback(wanted) => {
+                let order = self.back(&view, wanted).await?;
                 plan::explain(&view, &order)?
             }
             _ => listing::modules(&view),
@@ -91,11 +96,15 @@ impl Services {
 
     /// The order to activate the module that was active before the active one. Clients know it, so
     /// they need no warning.
-    async fn back(&self, view: &MachineView, gate: ModuleGate) -> Result<Order, Failure> {
+    async fn back(&self, view: &MachineView, wanted: RollbackModule) -> Result<Order, Failure> {
+        let expected = expected(view, wanted.from.as_ref())?;
         let state = view.clone();
         let to = self.read(move || previous(&state)).await?;
-        let expected = view.active().map(|active| active.digest);
-        Ok(Order { gate: required(gate), consent: Consent::Waived, ..Order::new(to, expected) })
+        Ok(Order {
+            gate: required(wanted.gate),
+            consent: Consent::Waived,
+            ..Order::new(to, expected)
+        })
     }
 
     /// Tries a module on copies of the state, and tells what would become of it.
@@ -194,8 +203,39 @@ fn order(view: &MachineView, wanted: &ActivateModule) -> Result<Order, Failure> 
         ModuleTime::After(seconds) => When::After(seconds.saturating_mul(1_000_000)),
     };
     let to = find(view, &wanted.module)?.manifest.digest;
-    let expected = view.active().map(|active| active.digest);
+    let expected = expected(view, wanted.from.as_ref())?;
     Ok(Order { to, expected, gate: required(wanted.gate), when, consent })
+}
+
+/// The module that must be the active one when the order is carried out: the one that it names, or
+/// else the one that is active here. Another that is activated meanwhile has the order refused.
+fn expected(
+    view: &MachineView,
+    from: Option<&ModuleFrom>,
+) -> Result<Option<ModuleDigest>, Failure> {
+    let active = view.active();
+    let digest = active.map(|active| active.digest);
+    let named = match from {
+        None => return Ok(digest),
+        Some(ModuleFrom::Nothing) => None,
+        Some(ModuleFrom::Module(module)) => Some(find(view, module)?.manifest.digest),
+    };
+    if named == digest {
+        return Ok(digest);
+    }
+    let active = active.map_or_else(
+        || "no module".to_owned(),
+        |active| {
+            let Description { name, version, .. } = active.module.description();
+            format!("'{name}@{version}'")
+        },
+    );
+    let wanted = match from {
+        Some(ModuleFrom::Module(module)) => format!("'{module}'"),
+        _ => "no module".to_owned(),
+    };
+    let message = format!("FROM says {wanted}, but {active} is active; look at the plan again");
+    Err(Failure::new(1105, "HY000", message))
 }
 
 fn required(gate: ModuleGate) -> Gate {
@@ -206,17 +246,10 @@ fn required(gate: ModuleGate) -> Gate {
     }
 }
 
-/// The module that was active before the active one.
 fn previous(view: &MachineView) -> Result<ModuleDigest, Failure> {
-    view.history()
-        .map_err(unreadable)?
-        .into_iter()
-        .rev()
-        .find(|activation| matches!(activation.outcome, Outcome::Applied(_)))
-        .and_then(|activation| activation.from)
-        .ok_or_else(|| {
-            Failure::new(UNUSABLE, "HY000", "no module was active before the present one")
-        })
+    view.previous().map_err(unreadable)?.ok_or_else(|| {
+        Failure::new(UNUSABLE, "HY000", "no module was active before the present one")
+    })
 }
 
 pub(super) fn unreadable(error: ViewError) -> Failure {

@@ -1,23 +1,19 @@
 //! ALTER SYSTEM: who belongs, as what, and where. Runs on any frontend.
 //!
-//! Here is what needs the outside world: the text of an address, and whether a host name resolves.
+//! Here is what needs the outside world: the text of an address, and what a host name stands for.
 //! The rest is judged by the [cluster](crate::cluster) and by the replicated registry.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use quorate_sql::FrontendKind as Kind;
 use quorate_wire::{Failure, Reply};
-use tokio::time::timeout;
 
 use super::Services;
-use crate::machine::MachineView;
+use super::aliases::{self, Site};
+use crate::machine::{ALLOW_COLOCATED, MachineView};
 use crate::session::{Answer, Consistency, StatementContext};
 use crate::types::{ALTERED_MAX, Address, Alteration, Frontend, FrontendKind, Lsn, NodeId};
 
-/// How long a name may take to resolve.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Error number of StarRocks for what its registry refuses.
 const REGISTRY: u16 = 1064;
 
@@ -31,15 +27,15 @@ impl Services {
     ) -> Result<Answer, Failure> {
         let addresses = parse_all(addresses)?;
         let view = self.newest(context.clone()).await?;
-        if !force {
-            for address in &addresses {
-                let found = resolve(address)
-                    .await
-                    .ok_or_else(|| refused(format!("unknown fqdn host: {}", address.host)))?;
-                check_alias(&view, address, &found)?;
-            }
-        }
+        let sites = Sites::resolve(&view, addresses.clone(), None).await;
         drop(view);
+        if let Some(unknown) = sites.unknown().filter(|_| !force) {
+            return Err(refused(format!("unknown fqdn host: {unknown}")));
+        }
+        if let Some((new, other)) = sites.alias() {
+            let message = format!("FE with the same host: {new} already exists, as {other}");
+            return Err(refused(message));
+        }
         let kind = registered(kind);
         let frontend = |address: Address| Frontend::new(kind, address.host, address.port);
         let alteration = Alteration::Add(addresses.into_iter().map(frontend).collect());
@@ -100,10 +96,15 @@ impl Services {
             }
             (node, port.unwrap_or(frontend.edit_log_port))
         };
-        drop(view);
         let to = Address { host, port };
-        if resolve(&to).await.is_none() {
-            return Err(refused(format!("unknown host {}", to.host)));
+        let sites = Sites::resolve(&view, vec![to.clone()], Some(node)).await;
+        drop(view);
+        if let Some(unknown) = sites.unknown() {
+            return Err(refused(format!("unknown host {unknown}")));
+        }
+        if let Some((new, other)) = sites.alias() {
+            let message = format!("frontend with host [{new}] already exists, as {other}");
+            return Err(refused(message));
         }
         let alteration = Alteration::Move { node, to, by_hand: true };
         let lsn = self.cluster.alter(&context.user, alteration, context.deadline).await?;
@@ -199,35 +200,36 @@ fn is_host(host: &str) -> bool {
     !host.is_empty() && host.chars().all(plain)
 }
 
-/// The addresses of a host; none when its name does not resolve.
-async fn resolve(address: &Address) -> Option<BTreeSet<IpAddr>> {
-    if let Ok(ip) = address.host.parse() {
-        return Some(BTreeSet::from([ip]));
-    }
-    let lookup = tokio::net::lookup_host((address.host.as_str(), address.port));
-    let found = timeout(RESOLVE_TIMEOUT, lookup).await.ok()?.ok()?;
-    let found: BTreeSet<_> = found.map(|socket| socket.ip()).collect();
-    (!found.is_empty()).then_some(found)
+/// Where frontends are to be, and where the others are.
+struct Sites {
+    newcomers: Vec<Site>,
+    registered: Vec<Site>,
+    may_share: bool,
 }
 
-/// Whether a machine is registered by its address already and now comes by its name.
-fn check_alias(
-    view: &MachineView,
-    address: &Address,
-    found: &BTreeSet<IpAddr>,
-) -> Result<(), Failure> {
-    let is_same = |frontend: &Frontend| {
-        let registered = frontend.host.parse::<IpAddr>();
-        let same = registered.is_ok_and(|ip| found.contains(&ip) && !ip.is_loopback());
-        same && !frontend.host.eq_ignore_ascii_case(&address.host)
-    };
-    let may_share = view.setting(crate::machine::ALLOW_COLOCATED) == Some("true");
-    let clash = |f: &Frontend| is_same(f) && (!may_share || f.edit_log_port == address.port);
-    if view.frontends().iter().any(|(_, frontend)| clash(frontend)) {
-        let message = format!("FE with the same host: {} already exists", address.host);
-        return Err(refused(message));
+impl Sites {
+    /// Resolves newcomers and all registered frontends but one that moves.
+    async fn resolve(view: &MachineView, newcomers: Vec<Address>, moves: Option<NodeId>) -> Self {
+        let others = view.frontends().into_iter().filter(|(node, _)| Some(*node) != moves);
+        let others = others.map(|(_, frontend)| Address::of(&frontend));
+        let count = newcomers.len();
+        let mut newcomers = aliases::resolve(newcomers.into_iter().chain(others)).await;
+        let registered = newcomers.split_off(count);
+        let may_share = view.setting(ALLOW_COLOCATED) == Some("true");
+        Self { newcomers, registered, may_share }
     }
-    Ok(())
+
+    /// The first newcomer's host that does not resolve.
+    fn unknown(&self) -> Option<&str> {
+        let unknown = self.newcomers.iter().find(|site| site.found.is_empty());
+        unknown.map(|site| site.address.host.as_str())
+    }
+
+    /// A newcomer's host on a machine that has a frontend under another one, and that frontend.
+    fn alias(&self) -> Option<(&str, &Address)> {
+        let alias = aliases::alias(&self.newcomers, &self.registered, self.may_share);
+        alias.map(|(new, other)| (new.address.host.as_str(), &other.address))
+    }
 }
 
 fn wrong() -> Failure {
@@ -267,13 +269,5 @@ mod tests {
         for text in ["", "h h", "h:0", "h:x", ":1"] {
             assert_eq!(place(text).unwrap_err().message, "frontend host or port is wrong!");
         }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_does_not_resolve_has_no_address() {
-        let address = |host: &str| Address { host: host.to_owned(), port: 9010 };
-        assert_eq!(resolve(&address("host.invalid")).await, None);
-        assert!(resolve(&address("localhost")).await.unwrap().iter().any(IpAddr::is_loopback));
-        assert_eq!(resolve(&address("10.0.0.1")).await.unwrap().len(), 1);
     }
 }

@@ -6,6 +6,7 @@ use quorate_wire::{Failure, Warning};
 use tokio::time::Instant;
 
 use super::Services;
+use crate::raft::ReadError;
 use crate::session::{Answer, Consistency, StatementContext};
 
 /// A listing waits no longer than this for the leader.
@@ -23,9 +24,20 @@ impl Services {
         let rows = self.cluster.frontends().await;
         let mut answer = self.here(rows);
         if let Err(failure) = confirmed {
-            let message = format!("may be out of date: {}", failure.message);
-            answer.reply.warnings.push(Warning { code: failure.code, message });
+            answer.reply.warnings.push(outdated(failure, answer.lsn));
         }
         Ok(answer)
     }
+}
+
+/// That a listing is only what this frontend knows, and why.
+fn outdated(failure: Failure, lsn: u64) -> Warning {
+    let reason = match failure == ReadError::NoLeader.failure() {
+        // What that advises is to look at this listing.
+        true => "no majority of the followers answers".to_owned(),
+        false => failure.message,
+    };
+    let message =
+        format!("{reason}; this is what this frontend knows at LSN {lsn}, it may be out of date");
+    Warning { code: failure.code, message }
 }

@@ -2,8 +2,8 @@
 //!
 //! MySQL's names and defaults where clients read or set them on connecting, StarRocks' where its
 //! clients do, and four of our own: `read_consistency`, `max_staleness_ms`, `wait_lsn` and
-//! `last_lsn`. Those that drivers set and that mean nothing here are kept all the same, so that
-//! reading gives back what was set.
+//! `last_lsn`. Those that drivers set and that mean nothing here, as StarRocks' that have
+//! statements forwarded, are kept all the same, so that reading gives back what was set.
 
 use quorate_wire::Value;
 
@@ -113,6 +113,8 @@ const fn choice(
 const ISOLATION: &[&str] =
     &["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"];
 const CONSISTENCY: &[&str] = &["session", "linearizable", "bounded", "any"];
+/// Who answers is decided by `read_consistency` here.
+const FORWARDING: &[&str] = &["", "default", "leader", "follower"];
 
 const DAY_S: u64 = 24 * 3600;
 const YEAR_S: u64 = 365 * DAY_S;
@@ -144,7 +146,10 @@ pub(in crate::session) const VARIABLES: &[Variable] = &[
     number("div_precision_increment", Both, 0, 30, 4),
     number("error_count", Fixed, 0, U32, 0),
     choice("event_scheduler", Fixed, &["OFF"], "OFF"),
+    choice("follower_query_forward_mode", Both, FORWARDING, ""),
     flag("foreign_key_checks", Both, 1),
+    flag("forward_to_leader", Both, 0),
+    flag("forward_to_master", Both, 0),
     number("group_concat_max_len", Both, 4, u64::MAX, 1024),
     word("have_openssl", Fixed, "DISABLED"),
     word("have_query_cache", Fixed, "NO"),

@@ -3,7 +3,7 @@
 use quorate_wire::{Column, ColumnType, Failure, Rows, Value};
 
 use super::unreadable;
-use crate::machine::{MachineView, Migration, ModuleState, ModuleStatus, Scheduled};
+use crate::machine::{Activation, MachineView, Migration, ModuleState, ModuleStatus, Scheduled};
 use crate::types::{ModuleDigest, NodeId, Outcome, format_time};
 
 /// `SHOW MODULES`.
@@ -84,15 +84,16 @@ pub(in crate::server) fn history(view: &MachineView) -> Result<Rows, Failure> {
             name(activation.to).into(),
             activation.schema_from.map(u64::from).into(),
             activation.schema_to.map(u64::from).into(),
-            outcome(&activation.outcome).into(),
+            outcome(&activation).into(),
         ]
     });
     Ok(Rows { columns, rows: rows.collect() })
 }
 
-fn outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Applied(_) => "activated".to_owned(),
+fn outcome(activation: &Activation) -> String {
+    match &activation.outcome {
+        Outcome::Applied(_) if activation.has_switched() => "activated".to_owned(),
+        Outcome::Applied(_) => "its migration goes on".to_owned(),
         Outcome::Refused(failure) => failure.message.clone(),
         Outcome::Rejected(rejection) => rejection.failure().message,
     }
@@ -136,7 +137,7 @@ pub fn module(view: &MachineView, module: &ModuleStatus) -> Rows {
     rows.add("FuelPerCommand", description.limits.fuel);
     rows.add("MemoryBytes", description.limits.memory_bytes);
     rows.add("EngineEpoch", view.epoch());
-    rows.add("SignedBy", module.signed.as_ref().map_or("nobody", |signed| &signed.key));
+    rows.add("SignedBy", view.signed_by(module));
     for (node, refusal) in &module.acknowledgements {
         rows.add("Acknowledged", said(view, *node, refusal.as_deref()));
     }

@@ -23,7 +23,7 @@ pub fn explain(view: &MachineView, order: &Order) -> Result<Rows, Failure> {
         rows.add("To", named(description));
         rows.add("Digest", target.manifest.digest);
         rows.add("Migration", migration(&plan, description));
-        rows.add("SignedBy", target.signed.as_ref().map_or("nobody", |signed| &signed.key));
+        rows.add("SignedBy", view.signed_by(target));
         let can = target.acknowledgements.iter().filter(|(_, refusal)| refusal.is_none());
         let can: Vec<String> = can.map(|(node, _)| name(node)).collect();
         rows.add("AcknowledgedBy", can.join(", "));
