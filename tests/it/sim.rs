@@ -69,6 +69,13 @@ fn all_invariants_hold_over_many_seeds() {
         "modules: migrations in steps",
         "modules: migrations at once",
         "modules: migrations that stopped",
+        "modules: activated at their LSN",
+        "modules: activated at their time",
+        "modules: retired",
+        "epochs: put in force",
+        "epochs: refused",
+        "stalls that ended",
+        "leaders that stall",
     ] {
         assert!(report.contains(what), "it never came to {what}:\n{report}");
     }

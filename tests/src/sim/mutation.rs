@@ -52,6 +52,12 @@ pub enum Mutation {
 impl Mutation {
     /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        !matches!(self, Self::DiscardedIsRefused | Self::LostOutcome | Self::FeedUnchecked)
+        !matches!(
+            self,
+            Self::DiscardedIsRefused
+                | Self::LostOutcome
+                | Self::FeedUnchecked
+                | Self::SkippedActivation
+        )
     }
 }

@@ -11,7 +11,7 @@
 //! | a leader has all committed before it, and the votes of a majority | it is first seen to lead |
 //! | voters change by legal steps that were asked for; who is out stays out | every membership |
 //! | an id is given once, and never to a second disk | registry, start |
-//! | one module and one state of its migration at each LSN | every applied run, every start |
+//! | one module, its migration and engine epoch at each LSN; the host has them | likewise |
 //!
 //! A majority is always one of the membership that the frontend in question has in its log; of a
 //! joint one, a majority of each half.

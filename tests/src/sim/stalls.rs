@@ -22,8 +22,9 @@ const RESTARTED_RATE: u64 = 600_000;
 const NEWER_RATE: u64 = 850_000;
 /// How often a leader is made to stall in the end, in millionths.
 const STALLED_LEADER_RATE: u64 = 500_000;
-/// A host takes over when told to, or does not, in so many milliseconds.
-const TRANSFER_MS: u64 = 2_000;
+/// A host takes over when told to, or does not, in so many milliseconds, and is told so often.
+const TRANSFER_MS: u64 = 500;
+const TRANSFERS_MAX: u32 = 6;
 /// What is asked for happens, or does not, in so many.
 const ACTIVATION_MS: u64 = 3_000;
 /// A leader that does not apply is replaced in so many.
@@ -155,10 +156,15 @@ impl World {
     }
 
     fn stall(&mut self, target: usize, other: usize, release: Release) -> bool {
-        faults::transfer(self, target);
         let leads = |world: &Self| world.leader().is_some_and(|(leader, _)| leader == target);
         // It may be refused or come too late.
-        if !self.happens(TRANSFER_MS, leads) {
+        for _ in 0..TRANSFERS_MAX {
+            faults::transfer(self, target);
+            if self.happens(TRANSFER_MS, leads) || self.context.violation().is_some() {
+                break;
+            }
+        }
+        if !leads(self) {
             return self.context.violation().is_none();
         }
         let Some(running) = self.running(other) else { return true };
