@@ -55,6 +55,9 @@ pub struct Installed {
 #[derive(Default)]
 struct Tried {
     modules: BTreeSet<(Epoch, ModuleDigest)>,
+    /// Those that came to nothing the last time, and how long to wait before the next: they come
+    /// after all others.
+    faulty: BTreeMap<ModuleDigest, Duration>,
     /// Those that are likely to be active soon.
     wanted: BTreeSet<ModuleDigest>,
     /// The entries by which one was active and one scheduled when it was found out which these are.
@@ -63,15 +66,18 @@ struct Tried {
 
 impl Tried {
     /// What is to be tried next: what nobody has been told about, what is likely to be activated,
-    /// and then the rest.
+    /// then the rest, and last what is tried once more.
     fn next(&self, view: &MachineView, mine: NodeId) -> Option<ModuleStatus> {
         view.frontend(mine)?;
         let rank = |module: &ModuleStatus| {
             let digest = module.manifest.digest;
-            if said(module, mine).is_none() {
-                Some(0)
-            } else if self.modules.contains(&(view.epoch(), digest)) {
+            let is_silent = said(module, mine).is_none();
+            if !is_silent && self.modules.contains(&(view.epoch(), digest)) {
                 None
+            } else if self.faulty.contains_key(&digest) {
+                Some(3)
+            } else if is_silent {
+                Some(0)
             } else {
                 Some(if self.wanted.contains(&digest) { 1 } else { 2 })
             }
@@ -219,8 +225,13 @@ impl Cluster {
         while !stop.is_cancelled() {
             self.keep_ready(&mut tried).await;
             if let Some(module) = tried.next(&self.machine().view(), self.identity().node) {
-                if let Some(epoch) = self.acknowledge(&module).await {
-                    tried.modules.insert((epoch, module.manifest.digest));
+                let digest = module.manifest.digest;
+                if let Some(pause) = tried.faulty.remove(&digest) {
+                    tokio::time::sleep(pause).await;
+                }
+                match self.acknowledge(&module).await {
+                    Ok(epoch) => drop(tried.modules.insert((epoch, digest))),
+                    Err(pause) => drop(tried.faulty.insert(digest, pause)),
                 }
                 continue;
             }
@@ -260,9 +271,9 @@ impl Cluster {
         }
     }
 
-    /// Tries a module, and has it recorded what came of it. Gives the epoch it was tried in; none
-    /// when it is to be tried again.
-    async fn acknowledge(&self, module: &ModuleStatus) -> Option<Epoch> {
+    /// Tries a module, and has it recorded what came of it. Gives the epoch it was tried in, or how
+    /// long to wait before it is tried again.
+    async fn acknowledge(&self, module: &ModuleStatus) -> Result<Epoch, Duration> {
         let (machine, digest) = (self.machine().clone(), module.manifest.digest);
         let (node, epoch) = (self.identity().node, machine.view().epoch());
         let tried = self.apart(move || machine.load_module(digest)).await;
@@ -271,8 +282,7 @@ impl Cluster {
             // Of this frontend, not of the module: it is tried again.
             Err(_)
             | Ok(Err(LoadError::State(_) | LoadError::Runtime(runtime::LoadError::Fault(_)))) => {
-                tokio::time::sleep(FAULT_PAUSE).await;
-                return None;
+                return Err(FAULT_PAUSE);
             }
             Ok(Err(error)) => Some(error.to_string()),
         };
@@ -282,15 +292,14 @@ impl Cluster {
             Some(reason) => tracing::warn!("module {name} cannot run here: {reason}"),
         }
         if said(module, node) == Some(&refusal) {
-            return Some(epoch);
+            return Ok(epoch);
         }
         let command = HostCommand::AcknowledgeModule { node, digest, refusal };
         if let Err(failure) = self.run("", command, command_deadline()).await {
             tracing::debug!("acknowledging module {} goes on: {failure}", digest.short());
-            tokio::time::sleep(LOOK_INTERVAL).await;
-            return None;
+            return Err(LOOK_INTERVAL);
         }
-        Some(epoch)
+        Ok(epoch)
     }
 
     /// Has a command about the life of a module carried out, such as its activation.
