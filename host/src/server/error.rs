@@ -123,9 +123,9 @@ pub enum StartError {
     Runtime(crate::runtime::Fault),
     /// It is a follower, and modules are not to run as followers run them.
     #[error(
-        "module_engine is {0}, and this frontend is a follower: only an observer may run modules so, \
-         to check what the voters come to; set module_engine = native, or make this frontend an observer \
-         (ALTER SYSTEM MODIFY FRONTEND .. TO OBSERVER)"
+        "module_engine is {0}, and this frontend is a follower: only an observer may run modules \
+         so, to check what the voters come to; set module_engine = native, or make this frontend \
+         an observer (ALTER SYSTEM MODIFY FRONTEND .. TO OBSERVER)"
     )]
     Engine(&'static str),
     /// Consensus did not start.

@@ -1,5 +1,6 @@
-//! A line in the log when commands are rejected that a sound module does not have rejected. Each has
-//! a line of its own; this one is for whoever looks for a storm of them, and at most one a minute.
+//! A line in the log when commands are rejected that a sound module does not have rejected. Each
+//! has a line of its own; this one is for whoever looks for a storm of them, and at most one a
+//! minute.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
