@@ -50,6 +50,8 @@ pub mod subscription;
 mod surroundings;
 mod transfer;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -136,6 +138,11 @@ impl Cluster {
     /// applied.
     pub fn clock_us(&self) -> i64 {
         (self.inner.surroundings.clock)()
+    }
+
+    /// The addresses of a host, by its name on this machine; none when it does not resolve.
+    pub async fn look_up(&self, host: &str) -> BTreeSet<IpAddr> {
+        (self.inner.surroundings.names)(host.to_owned()).await
     }
 
     /// When this frontend was started, by its wall clock, in microseconds since 1970.

@@ -1,10 +1,16 @@
-//! What a frontend knows of the machine that it runs on: which one it is, what its clock says.
+//! What a frontend knows of the machine that it runs on: which one it is, what its clock says, what
+//! names stand for there.
 //!
 //! All of it is for people and for the checks before joining; no outcome depends on it. It is
 //! given from outside, so that tests and a simulation can give another.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use super::wall_clock_us;
 use crate::config::Live;
@@ -19,6 +25,9 @@ const TEXT_BYTES_MAX: usize = 256;
 /// A wall clock: microseconds since 1970, or 0 when it is not known.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Finds the addresses of a host by its name; none when it does not resolve.
+pub type Names = Arc<dyn Fn(String) -> BoxFuture<'static, BTreeSet<IpAddr>> + Send + Sync>;
+
 /// What surrounds a frontend.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -28,6 +37,8 @@ pub struct Surroundings {
     pub host_name: String,
     /// The machine's clock.
     pub clock: Clock,
+    /// What names stand for.
+    pub names: Names,
     /// The configuration in force.
     pub config: Live,
 }
@@ -35,13 +46,29 @@ pub struct Surroundings {
 impl Surroundings {
     /// Those of this machine.
     pub fn here(config: Live) -> Self {
-        let clock = Arc::new(wall_clock_us);
-        Self { machine: text(BOOT_ID), host_name: text(HOST_NAME), clock, config }
+        Self {
+            machine: text(BOOT_ID),
+            host_name: text(HOST_NAME),
+            clock: Arc::new(wall_clock_us),
+            names: Arc::new(|host| look_up(host).boxed()),
+            config,
+        }
     }
 
     /// A machine of which nothing is known.
     pub fn unknown(config: Live) -> Self {
-        Self { machine: String::new(), host_name: String::new(), clock: Arc::new(|| 0), config }
+        let (machine, host_name) = (String::new(), String::new());
+        let names = Arc::new(|_| std::future::ready(BTreeSet::new()).boxed());
+        Self { machine, host_name, clock: Arc::new(|| 0), names, config }
+    }
+}
+
+/// The addresses that the system has for a name. It does that on a thread, and takes as long as it
+/// takes.
+async fn look_up(host: String) -> BTreeSet<IpAddr> {
+    match tokio::net::lookup_host((host.as_str(), 0)).await {
+        Ok(found) => found.map(|socket| socket.ip().to_canonical()).collect(),
+        Err(_unknown) => BTreeSet::new(),
     }
 }
 
@@ -51,4 +78,15 @@ fn text(path: &str) -> String {
     let text = text.trim();
     let plain = text.len() <= TEXT_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
     if plain { text.to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_has_no_address() {
+        assert!(look_up("host.invalid".to_owned()).await.is_empty());
+        assert!(look_up("localhost".to_owned()).await.iter().any(IpAddr::is_loopback));
+    }
 }

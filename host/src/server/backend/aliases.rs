@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
+use crate::cluster::Cluster;
 use crate::types::Address;
 
 /// How long the names of a statement may take to resolve, all together. One that takes longer
@@ -38,24 +39,22 @@ impl Site {
 }
 
 /// Resolves the hosts of frontends; those that come first begin first.
-pub(super) async fn resolve(addresses: impl IntoIterator<Item = Address>) -> Vec<Site> {
+pub(super) async fn resolve(
+    cluster: &Cluster,
+    addresses: impl IntoIterator<Item = Address>,
+) -> Vec<Site> {
     let deadline = Instant::now() + RESOLVE_TIMEOUT;
     let sites = addresses.into_iter().map(|address| async move {
-        let found = lookup(&address, deadline).await;
+        let found = match address.host.parse::<IpAddr>() {
+            Ok(ip) => BTreeSet::from([ip.to_canonical()]),
+            Err(_name) => {
+                let found = timeout_at(deadline, cluster.look_up(&address.host)).await;
+                found.unwrap_or_default()
+            }
+        };
         Site { address, found }
     });
     stream::iter(sites).buffered(AT_ONCE_MAX).collect().await
-}
-
-async fn lookup(address: &Address, deadline: Instant) -> BTreeSet<IpAddr> {
-    if let Ok(ip) = address.host.parse::<IpAddr>() {
-        return BTreeSet::from([ip.to_canonical()]);
-    }
-    let lookup = tokio::net::lookup_host((address.host.as_str(), address.port));
-    match timeout_at(deadline, lookup).await {
-        Ok(Ok(found)) => found.map(|socket| socket.ip().to_canonical()).collect(),
-        Ok(Err(_)) | Err(_) => BTreeSet::new(),
-    }
 }
 
 /// The first newcomer on the machine of a registered frontend, or of a newcomer before it, that is
@@ -138,16 +137,5 @@ mod tests {
         new.address.port = 9011;
         assert_eq!(found(&[new.clone()], &registered, true), None);
         assert!(found(&[new], &registered, false).is_some());
-    }
-
-    #[tokio::test]
-    async fn a_name_that_does_not_resolve_has_no_address() {
-        let hosts = ["host.invalid", "localhost", "10.0.0.1", "::ffff:10.0.0.1"];
-        let sites = resolve(hosts.map(address)).await;
-        let [unknown, localhost, v4, mapped] = &sites[..] else { panic!("one each: {sites:?}") };
-        assert!(unknown.found.is_empty());
-        assert!(localhost.found.iter().any(IpAddr::is_loopback));
-        assert_eq!(v4.found.len(), 1);
-        assert_eq!(v4.found, mapped.found);
     }
 }

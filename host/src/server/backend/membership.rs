@@ -27,7 +27,7 @@ impl Services {
     ) -> Result<Answer, Failure> {
         let addresses = parse_all(addresses)?;
         let view = self.newest(context.clone()).await?;
-        let sites = Sites::resolve(&view, addresses.clone(), None).await;
+        let sites = self.sites(&view, addresses.clone(), None).await;
         drop(view);
         if let Some(unknown) = sites.unknown().filter(|_| !force) {
             return Err(refused(format!("unknown fqdn host: {unknown}")));
@@ -97,7 +97,7 @@ impl Services {
             (node, port.unwrap_or(frontend.edit_log_port))
         };
         let to = Address { host, port };
-        let sites = Sites::resolve(&view, vec![to.clone()], Some(node)).await;
+        let sites = self.sites(&view, vec![to.clone()], Some(node)).await;
         drop(view);
         if let Some(unknown) = sites.unknown() {
             return Err(refused(format!("unknown host {unknown}")));
@@ -207,18 +207,26 @@ struct Sites {
     may_share: bool,
 }
 
-impl Sites {
+impl Services {
     /// Resolves newcomers and all registered frontends but one that moves.
-    async fn resolve(view: &MachineView, newcomers: Vec<Address>, moves: Option<NodeId>) -> Self {
+    async fn sites(
+        &self,
+        view: &MachineView,
+        newcomers: Vec<Address>,
+        moves: Option<NodeId>,
+    ) -> Sites {
         let others = view.frontends().into_iter().filter(|(node, _)| Some(*node) != moves);
         let others = others.map(|(_, frontend)| Address::of(&frontend));
         let count = newcomers.len();
-        let mut newcomers = aliases::resolve(newcomers.into_iter().chain(others)).await;
+        let all = newcomers.into_iter().chain(others);
+        let mut newcomers = aliases::resolve(&self.cluster, all).await;
         let registered = newcomers.split_off(count);
         let may_share = view.setting(ALLOW_COLOCATED) == Some("true");
-        Self { newcomers, registered, may_share }
+        Sites { newcomers, registered, may_share }
     }
+}
 
+impl Sites {
     /// The first newcomer's host that does not resolve.
     fn unknown(&self) -> Option<&str> {
         let unknown = self.newcomers.iter().find(|site| site.found.is_empty());
