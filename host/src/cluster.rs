@@ -30,7 +30,7 @@ mod agreement;
 mod alter;
 mod announce;
 pub mod bootstrap;
-mod changes;
+pub(crate) mod changes;
 mod commits;
 mod confirm;
 mod contacts;
@@ -50,8 +50,6 @@ pub mod subscription;
 mod surroundings;
 mod transfer;
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -140,9 +138,9 @@ impl Cluster {
         (self.inner.surroundings.clock)()
     }
 
-    /// The addresses of a host, by its name on this machine; none when it does not resolve.
-    pub async fn look_up(&self, host: &str) -> BTreeSet<IpAddr> {
-        (self.inner.surroundings.names)(host.to_owned()).await
+    /// The machine that this frontend runs on.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.inner.surroundings
     }
 
     /// When this frontend was started, by its wall clock, in microseconds since 1970.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use super::changes::next_look;
 use super::{Cluster, command_deadline, standing};
 use crate::proto::cluster::AnnounceRequest;
 use crate::proto::cluster::cluster_client::ClusterClient;
@@ -88,14 +89,8 @@ impl Cluster {
             if let Some(now) = registered() {
                 self.note_registered(&now.to_string());
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                changed = applied.changed() => if changed.is_err() { return },
-            }
-            // Under load every entry is a change; looking at each would cost more than applying it.
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(INTERVAL) => {}
+            if !next_look(&mut applied, INTERVAL, stop).await {
+                return;
             }
         }
     }

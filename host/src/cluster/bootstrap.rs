@@ -5,11 +5,9 @@
 //! nothing until the cluster has told it who it is.
 
 use std::error::Error as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use quorate_wire::Failure;
-use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -20,7 +18,7 @@ use crate::proto::cluster::cluster_client::ClusterClient;
 use crate::proto::cluster::{JoinRequest, Membership, join_response::Answer};
 use crate::raft::{Dial, Wire};
 use crate::storage::Identity;
-use crate::types::{ClusterId, Frontend, FrontendKind, Generation, HostCommand, NodeId};
+use crate::types::{Address, ClusterId, Frontend, FrontendKind, Generation, HostCommand, NodeId};
 
 /// Between two questions to the helpers.
 const JOIN_INTERVAL: Duration = Duration::from_millis(250);
@@ -28,8 +26,8 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(250);
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A helper that does not confirm an identity in this time is passed over.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a helper's name may take to resolve when it is checked. That it does not is told when
-/// it is asked.
+/// How long the helpers' names may take to resolve, all together, when they are checked. That one
+/// does not is told when it is asked.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at a state that is not founded yet.
 const FOUND_INTERVAL: Duration = Duration::from_millis(20);
@@ -113,25 +111,23 @@ pub enum JoinError {
 ///
 /// # Errors
 /// The first one that is none, or is this frontend's own, as it is written or as it resolves.
-pub async fn check(helpers: &[String], frontend: &Frontend) -> Result<(), JoinError> {
-    helpers.iter().try_for_each(|helper| check_one(helper))?;
-    let address = frontend.address();
-    let own = sockets(&address).await;
+pub async fn check(
+    helpers: &[String],
+    frontend: &Frontend,
+    surroundings: &Surroundings,
+) -> Result<(), JoinError> {
+    let deadline = Instant::now() + RESOLVE_TIMEOUT;
+    let own = surroundings.look_up(&frontend.host, deadline).await;
     for helper in helpers {
-        let same = helper.eq_ignore_ascii_case(&address);
-        if same || sockets(helper).await.iter().any(|socket| own.contains(socket)) {
+        let address = parse(helper)?;
+        let same = address.is_of(frontend)
+            || (address.port == frontend.edit_log_port
+                && !surroundings.look_up(&address.host, deadline).await.is_disjoint(&own));
+        if same {
             return Err(JoinError::Itself(helper.clone()));
         }
     }
     Ok(())
-}
-
-/// What `host:port` stands for; nothing if that cannot be told soon.
-async fn sockets(address: &str) -> Vec<SocketAddr> {
-    match timeout(RESOLVE_TIMEOUT, lookup_host(address)).await {
-        Ok(Ok(found)) => found.collect(),
-        Ok(Err(_)) | Err(_) => Vec::new(),
-    }
 }
 
 /// Asks the helpers, over and over, until one of them says who this frontend is. Add first or start
@@ -156,7 +152,7 @@ pub async fn join(
         let mut reasons = Vec::new();
         let (mut foreign, mut refused) = (None, None);
         for helper in helpers {
-            check_one(helper)?;
+            parse(helper)?;
             let asked = tokio::select! {
                 () = stop.cancelled() => return Err(JoinError::Stopped),
                 asked = ask(dial, helper, &request, surroundings) => asked,
@@ -198,14 +194,17 @@ pub async fn join(
     }
 }
 
-fn check_one(helper: &str) -> Result<(), JoinError> {
+fn parse(helper: &str) -> Result<Address, JoinError> {
     let wrong = || JoinError::Address(helper.to_owned());
     let (host, port) = helper.rsplit_once(':').ok_or_else(wrong)?;
-    if host.is_empty() || port.parse::<u16>().is_err() {
+    let port = port.parse().map_err(|_| wrong())?;
+    if host.is_empty() {
         return Err(wrong());
     }
     // A character that no address has.
-    format!("http://{helper}").parse::<Uri>().map(|_| ()).map_err(|_| wrong())
+    format!("http://{helper}").parse::<Uri>().map_err(|_| wrong())?;
+    let plain = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Ok(Address { host: plain.to_owned(), port })
 }
 
 fn request(frontend: &Frontend, surroundings: &Surroundings) -> JoinRequest {
@@ -295,7 +294,7 @@ pub async fn confirm(
         members: Vec::new(),
     };
     for helper in helpers {
-        check_one(helper)?;
+        parse(helper)?;
         let request = JoinRequest { known: Some(known.clone()), ..request(frontend, surroundings) };
         let asked = timeout(CONFIRM_TIMEOUT, ask(dial, helper, &request, surroundings)).await;
         match asked.unwrap_or_else(|_| Asked::Silent("no answer".to_owned())) {
@@ -382,32 +381,44 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::config::{Config, Live, Settings};
 
     #[test]
     fn a_helper_must_be_host_and_port() {
         for helper in ["h", "h:", ":1", "h:70000", "h:p", ""] {
-            assert!(matches!(check_one(helper), Err(JoinError::Address(_))), "{helper}");
+            assert!(matches!(parse(helper), Err(JoinError::Address(_))), "{helper}");
         }
-        assert!(check_one("127.0.0.1:9010").is_ok());
+        assert!(parse("127.0.0.1:9010").is_ok());
     }
 
     #[tokio::test]
     async fn a_frontend_is_no_helper_of_its_own_by_whatever_name() {
+        let mut here =
+            Surroundings::unknown(Live::new(Config::from_settings(&Settings::new()).unwrap()));
+        here.names = Arc::new(|host| {
+            let known = (host == "localhost").then_some(IpAddr::from([127, 0, 0, 1]));
+            std::future::ready(known.into_iter().collect()).boxed()
+        });
         let own = Frontend::new(FrontendKind::Follower, "Fe1.example", 9010);
         for (helper, text) in [
             ("fe1.example:9010", "Do not specify the helper node to FE itself"),
             ("fe2.example", "helper's format seems was wrong [fe2.example], eg. host:port"),
         ] {
             let helpers = ["127.0.0.1:9011".to_owned(), helper.to_owned()];
-            let error = check(&helpers, &own).await.unwrap_err().to_string();
+            let error = check(&helpers, &own, &here).await.unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
         let local = Frontend::new(FrontendKind::Follower, "127.0.0.1", 9010);
-        let itself = check(&["localhost:9010".to_owned()], &local).await;
+        let itself = check(&["localhost:9010".to_owned()], &local, &here).await;
         assert!(matches!(itself, Err(JoinError::Itself(_))), "{itself:?}");
-        for other in ["localhost:9011", "127.0.0.2:9010", "fe2.invalid:9010"] {
-            assert!(check(&[other.to_owned()], &local).await.is_ok(), "{other}");
+        for other in ["localhost:9011", "127.0.0.2:9010", "[::1]:9010", "fe2.invalid:9010"] {
+            assert!(check(&[other.to_owned()], &local, &here).await.is_ok(), "{other}");
         }
     }
 

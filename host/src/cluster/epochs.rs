@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::changes::next_look;
 use super::{Cluster, command_deadline};
 use crate::types::{Epoch, HostCommand, Lsn};
 
@@ -17,18 +18,22 @@ impl Cluster {
     /// Runs until told to stop.
     pub async fn announce_epochs(&self, stop: CancellationToken) {
         let (node, epochs) = (self.identity().node, self.machine().epochs());
+        let mut applied = self.machine().subscribe();
         while !stop.is_cancelled() {
+            applied.borrow_and_update();
             let view = self.machine().view();
             let is_new = view.frontend(node).is_some() && view.epochs_of(node) != epochs;
-            if is_new && self.has_compiled_all().await {
-                let command = HostCommand::AnnounceEpochs { node, epochs };
-                if let Err(failure) = self.run("", command, command_deadline()).await {
-                    tracing::debug!("announcing epochs goes on: {failure}");
+            drop(view);
+            if is_new {
+                if self.has_compiled_all().await {
+                    let command = HostCommand::AnnounceEpochs { node, epochs };
+                    if let Err(failure) = self.run("", command, command_deadline()).await {
+                        tracing::debug!("announcing epochs goes on: {failure}");
+                    }
                 }
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(INTERVAL) => {}
+                tokio::time::sleep(INTERVAL).await;
+            } else if !next_look(&mut applied, INTERVAL, &stop).await {
+                return;
             }
         }
     }

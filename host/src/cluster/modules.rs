@@ -17,6 +17,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::changes::next_look;
 use super::{Cluster, command_deadline};
 use crate::machine::{LoadError, MachineView, ModuleState, ModuleStatus};
 use crate::runtime;
@@ -235,18 +236,8 @@ impl Cluster {
                 }
                 continue;
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                changed = applied.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                }
-            }
-            // Under load every entry is a change; looking at each would cost more than applying it.
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            if !next_look(&mut applied, LOOK_INTERVAL, &stop).await {
+                return;
             }
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
 
 use super::wall_clock_us;
 use crate::config::Live;
@@ -50,7 +51,7 @@ impl Surroundings {
             machine: text(BOOT_ID),
             host_name: text(HOST_NAME),
             clock: Arc::new(wall_clock_us),
-            names: Arc::new(|host| look_up(host).boxed()),
+            names: Arc::new(|host| ask_system(host).boxed()),
             config,
         }
     }
@@ -61,11 +62,20 @@ impl Surroundings {
         let names = Arc::new(|_| std::future::ready(BTreeSet::new()).boxed());
         Self { machine, host_name, clock: Arc::new(|| 0), names, config }
     }
+
+    /// The addresses of a host, by its name or as one of them; none when the name does not resolve
+    /// before the deadline.
+    pub async fn look_up(&self, host: &str, deadline: Instant) -> BTreeSet<IpAddr> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return BTreeSet::from([ip.to_canonical()]);
+        }
+        timeout_at(deadline, (self.names)(host.to_owned())).await.unwrap_or_default()
+    }
 }
 
-/// The addresses that the system has for a name. It does that on a thread, and takes as long as it
+/// The addresses that the system has for a name. It finds them on a thread, and takes as long as it
 /// takes.
-async fn look_up(host: String) -> BTreeSet<IpAddr> {
+async fn ask_system(host: String) -> BTreeSet<IpAddr> {
     match tokio::net::lookup_host((host.as_str(), 0)).await {
         Ok(found) => found.map(|socket| socket.ip().to_canonical()).collect(),
         Err(_unknown) => BTreeSet::new(),
@@ -82,11 +92,23 @@ fn text(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use super::*;
+    use crate::config::{Config, Settings};
 
     #[tokio::test]
-    async fn a_name_that_does_not_resolve_has_no_address() {
-        assert!(look_up("host.invalid".to_owned()).await.is_empty());
-        assert!(look_up("localhost".to_owned()).await.iter().any(IpAddr::is_loopback));
+    async fn a_name_that_does_not_resolve_in_time_has_no_address() {
+        let live = Live::new(Config::from_settings(&Settings::new()).unwrap());
+        let mut here = Surroundings::here(live);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        assert!(here.look_up("host.invalid", deadline).await.is_empty());
+        let local = here.look_up("localhost", deadline).await;
+        assert!(local.iter().any(IpAddr::is_loopback));
+        let (v4, mapped) = ("10.0.0.1", "::ffff:10.0.0.1");
+        assert_eq!(here.look_up(v4, deadline).await, here.look_up(mapped, deadline).await);
+        here.names = Arc::new(|_| std::future::pending().boxed());
+        assert!(here.look_up("localhost", Instant::now()).await.is_empty());
     }
 }

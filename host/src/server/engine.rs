@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
+use crate::cluster::changes::next_look;
 use crate::config::{Config, ModuleEngine};
 use crate::machine::Machine;
 use crate::runtime::{Runtime, RuntimeOptions};
@@ -56,14 +57,8 @@ pub(super) async fn keep_tidy(runtime: Runtime, machine: Machine, stop: Cancella
             }
             kept = Some(installed);
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = applied.changed() => if changed.is_err() { return },
-        }
-        // Under load every entry is a change.
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(TIDY_INTERVAL) => {}
+        if !next_look(&mut applied, TIDY_INTERVAL, &stop).await {
+            return;
         }
     }
 }

@@ -87,16 +87,16 @@ impl Frontend {
     pub async fn start(options: StartOptions, stop: CancellationToken) -> Result<Self, StartError> {
         let config = &options.config;
         let registered = registered(config);
-        bootstrap::check(&options.helpers, &registered).await?;
+        let surroundings = options.surroundings.clone();
+        let surroundings =
+            surroundings.unwrap_or_else(|| Surroundings::here(Live::new(config.clone())));
+        bootstrap::check(&options.helpers, &registered, &surroundings).await?;
         refuse_second(config)?;
         let listeners = Listeners::bind(config).await?;
         let component = first_module(&options).await?;
         warn_of_exposure(config);
         Disk::new(config).check_start(config)?;
         let pid_file = pid_file(config)?;
-        let surroundings = options.surroundings.clone();
-        let surroundings =
-            surroundings.unwrap_or_else(|| Surroundings::here(Live::new(config.clone())));
         let entered = Entered::new(DataDirectory::open(&config.meta_dir)?);
         let (identity, founds) =
             identity(entered.directory(), &options, &registered, &surroundings, &stop).await?;

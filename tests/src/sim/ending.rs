@@ -85,9 +85,7 @@ impl World {
             return false;
         }
         let Some((leader, _)) = self.agreed_leader() else { return true };
-        let followers = self.followers().into_iter().filter(|at| *at != leader);
-        let mut others: Vec<_> = followers.collect();
-        self.context.dice.shuffle(&mut others);
+        let others = self.others_than(leader);
         let [target, ref others @ ..] = others[..] else { return true };
         // One whose state goes back to before it was registered does not speak for itself.
         let knows_itself = |at: &usize| {

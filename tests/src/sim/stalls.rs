@@ -120,9 +120,7 @@ impl World {
             return false;
         }
         let Some((leader, _)) = self.agreed_leader() else { return true };
-        let followers = self.followers().into_iter().filter(|at| *at != leader);
-        let mut others: Vec<_> = followers.collect();
-        self.context.dice.shuffle(&mut others);
+        let others = self.others_than(leader);
         for release in Release::ALL {
             let Some(running) = self.running(leader) else { return true };
             let mut came = install(&running, release);

@@ -41,6 +41,14 @@ impl World {
         self.members().into_iter().filter(follows).collect()
     }
 
+    /// The same but one, in any order.
+    pub(super) fn others_than(&self, leader: usize) -> Vec<usize> {
+        let mut others = self.followers();
+        others.retain(|at| *at != leader);
+        self.context.dice.shuffle(&mut others);
+        others
+    }
+
     /// Whether an observer takes the log from the frontend of a host.
     pub(super) fn is_upstream(&self, host: usize) -> bool {
         let Some(own) = self.hosts[host].disk.identity() else { return false };

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::cluster::Cluster;
+use crate::cluster::Surroundings;
 use crate::types::Address;
 
 /// How long the names of a statement may take to resolve, all together. One that takes longer
@@ -40,18 +40,12 @@ impl Site {
 
 /// Resolves the hosts of frontends; those that come first begin first.
 pub(super) async fn resolve(
-    cluster: &Cluster,
+    surroundings: &Surroundings,
     addresses: impl IntoIterator<Item = Address>,
 ) -> Vec<Site> {
     let deadline = Instant::now() + RESOLVE_TIMEOUT;
     let sites = addresses.into_iter().map(|address| async move {
-        let found = match address.host.parse::<IpAddr>() {
-            Ok(ip) => BTreeSet::from([ip.to_canonical()]),
-            Err(_name) => {
-                let found = timeout_at(deadline, cluster.look_up(&address.host)).await;
-                found.unwrap_or_default()
-            }
-        };
+        let found = surroundings.look_up(&address.host, deadline).await;
         Site { address, found }
     });
     stream::iter(sites).buffered(AT_ONCE_MAX).collect().await

@@ -219,7 +219,7 @@ impl Services {
         let others = others.map(|(_, frontend)| Address::of(&frontend));
         let count = newcomers.len();
         let all = newcomers.into_iter().chain(others);
-        let mut newcomers = aliases::resolve(&self.cluster, all).await;
+        let mut newcomers = aliases::resolve(self.cluster.surroundings(), all).await;
         let registered = newcomers.split_off(count);
         let may_share = view.setting(ALLOW_COLOCATED) == Some("true");
         Sites { newcomers, registered, may_share }
