@@ -18,7 +18,7 @@ fn a_defect_put_in_on_purpose_is_found() {
     use clap::ValueEnum;
     for mutation in Mutation::value_variants().iter().filter(|mutation| mutation.is_found_soon()) {
         let name = mutation.to_possible_value().expect("it has a name").get_name().to_owned();
-        let output = sim(&["--mutate", &name, "--seeds", "40"]);
+        let output = sim(&["--mutate", &name, "--seeds", "80"]);
         assert!(output.status.success(), "{name} was not found:\n{}", text(&output));
     }
 }

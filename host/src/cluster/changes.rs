@@ -1,8 +1,8 @@
 //! What background tasks wait for before they look again: something was applied; for those of the
 //! leader, or somebody else leads.
 //!
-//! Under load every entry is a change, and looking at each would cost more than applying it: so they
-//! rest before they look.
+//! Under load every entry is a change, and looking at each would cost more than applying it: so
+//! they rest before they look.
 
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ impl Changes {
     }
 }
 
-/// Waits until something is applied that was not seen yet, and rests. False: it was told to stop, or
-/// nothing will be applied any more.
+/// Waits until something is applied that was not seen yet, and rests. False: it was told to stop,
+/// or nothing will be applied any more.
 pub(crate) async fn next_look(
     applied: &mut watch::Receiver<Lsn>,
     rest: Duration,

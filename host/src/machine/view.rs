@@ -163,6 +163,12 @@ impl MachineView {
         self.published.registry.signed_by(module.signed.as_ref())
     }
 
+    /// The entry by which a module was retired last; 0 if none is that was.
+    pub fn last_retired(&self) -> Lsn {
+        let modules = self.published.registry.modules.values();
+        modules.filter_map(|module| module.retired).max().unwrap_or_default()
+    }
+
     /// The modules whose files are there.
     pub fn installed(&self) -> BTreeSet<ModuleDigest> {
         let modules = self.published.registry.modules.iter();

@@ -1,6 +1,5 @@
 //! How this frontend runs modules.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::cluster::changes::next_look;
 use crate::config::{Config, ModuleEngine};
 use crate::machine::Machine;
 use crate::runtime::{Runtime, RuntimeOptions};
-use crate::types::{FrontendKind, ModuleDigest};
+use crate::types::{FrontendKind, Lsn};
 
 /// Read-only calls of the module that run at once; more wait.
 const READ_SLOTS: u32 = 64;
@@ -40,22 +39,23 @@ pub(super) fn runtime(config: &Config, artefacts: &Path) -> Result<Runtime, Star
 /// retired, until told to stop.
 pub(super) async fn keep_tidy(runtime: Runtime, machine: Machine, stop: CancellationToken) {
     let mut applied = machine.subscribe();
-    let mut kept: Option<BTreeSet<ModuleDigest>> = None;
+    // By which entry a module was retired last when that was done, 0 for none.
+    let mut swept: Option<Lsn> = None;
     while !stop.is_cancelled() {
         let view = machine.view();
         // A state without an active module is only being made, and tells nothing.
-        let installed = view.active().map(|_| view.installed());
+        let found = view.active().map(|_| (view.last_retired(), view.installed()));
         // It pins what storage would give up.
         drop(view);
-        if let Some(installed) = installed {
-            if kept.is_none_or(|kept| !kept.is_subset(&installed)) {
-                let (runtime, installed) = (runtime.clone(), installed.clone());
-                let swept = tokio::task::spawn_blocking(move || runtime.sweep(&installed)).await;
-                if swept.is_err() {
-                    tracing::warn!("removing old compiled modules was interrupted");
-                }
+        if let Some((retired, installed)) = found
+            && swept != Some(retired)
+        {
+            let runtime = runtime.clone();
+            let done = tokio::task::spawn_blocking(move || runtime.sweep(&installed)).await;
+            if done.is_err() {
+                tracing::warn!("removing old compiled modules was interrupted");
             }
-            kept = Some(installed);
+            swept = Some(retired);
         }
         if !next_look(&mut applied, TIDY_INTERVAL, &stop).await {
             return;

@@ -29,12 +29,15 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Whether it is the machine of another one that is written differently. A loopback address is
-    /// that of every machine, and proves nothing.
-    fn is_alias(&self, other: &Self) -> bool {
-        let mut proper = self.found.iter().filter(|ip| !ip.is_loopback());
+    /// Whether it is another one that is written differently: the same machine, or with `may_share`
+    /// the same port of it. A loopback address is for development, where a machine has several.
+    fn is_alias(&self, other: &Self, may_share: bool) -> bool {
+        let same = |ip: &&IpAddr| {
+            let shares = may_share || ip.is_loopback();
+            other.found.contains(*ip) && (!shares || self.address.port == other.address.port)
+        };
         !self.address.host.eq_ignore_ascii_case(&other.address.host)
-            && proper.any(|ip| other.found.contains(ip))
+            && self.found.iter().any(|ip| same(&ip))
     }
 }
 
@@ -52,7 +55,7 @@ pub(super) async fn resolve(
 }
 
 /// The first newcomer on the machine of a registered frontend, or of a newcomer before it, that is
-/// written differently there; and which that is. With `may_share` only under the same port.
+/// written differently there; and which that is.
 pub(super) fn alias<'a>(
     newcomers: &'a [Site],
     registered: &'a [Site],
@@ -60,10 +63,7 @@ pub(super) fn alias<'a>(
 ) -> Option<(&'a Site, &'a Site)> {
     newcomers.iter().enumerate().find_map(|(at, new)| {
         let mut others = registered.iter().chain(&newcomers[..at]);
-        let clash = |other: &&Site| {
-            new.is_alias(other) && (!may_share || new.address.port == other.address.port)
-        };
-        others.find(clash).map(|other| (new, other))
+        others.find(|other| new.is_alias(other, may_share)).map(|other| (new, other))
     })
 }
 
@@ -117,10 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_address_proves_nothing() {
+    fn of_a_loopback_address_only_the_port_tells() {
         let registered = [site("localhost", &["127.0.0.1", "::1"])];
-        assert_eq!(found(&[site("127.0.0.1", &["127.0.0.1"])], &registered, false), None);
-        assert_eq!(found(&[site("::1", &["::1"])], &registered, false), None);
+        let mut new = site("127.0.0.1", &["127.0.0.1"]);
+        assert!(found(&[new.clone()], &registered, false).is_some());
+        new.address.port = 9011;
+        assert_eq!(found(&[new], &registered, false), None);
     }
 
     #[test]
