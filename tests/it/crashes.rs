@@ -138,10 +138,7 @@ fn a_follower_that_gets_a_snapshot_recovers_wherever_it_is_killed() {
             let frontend = &cluster.frontends[*other];
             frontend.mariadb().ok("ALTER SYSTEM CREATE IMAGE");
             eventually("what the one that is away lacks is purged", LIMIT, || {
-                let log = frontend.log();
-                let purged = log.rsplit_once("purging the log upto=")?.1;
-                let purged = purged.split_whitespace().next()?.parse::<u64>().ok()?;
-                (purged > had).then_some(())
+                (frontend.metric("quorate_purged_lsn")? > had as f64).then_some(())
             });
         }
         let frontend = &mut cluster.frontends[away];

@@ -176,6 +176,13 @@ impl Frontend {
         answer
     }
 
+    /// What one of its metrics says, if it has that one; with its labels, if it has any.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = self.get("/metrics");
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        metrics.lines().find_map(value)
+    }
+
     /// The command that starts it, with its standard error in a file.
     pub fn command(&self) -> Command {
         let mut command = match self.wrapper.split_first() {
