@@ -29,6 +29,8 @@ const BANS: [(&str, &[&str]); 2] =
 const FILE_LINES_MAX: usize = 500;
 /// Longest line, in characters.
 const LINE_CHARS_MAX: usize = 100;
+/// What runs in simulated time, too.
+const SIMULATED: [&str; 3] = ["host/src/machine", "host/src/raft", "host/src/cluster"];
 /// Where nothing may depend on a hash order.
 const ORDERED: [&str; 4] = ["host/src/machine", "host/src/runtime", "modules/", "guest-sdk/"];
 
@@ -154,6 +156,25 @@ fn nothing_below_the_log_depends_on_a_hash_order() {
             if hashed.iter().any(|word| code.contains(word)) {
                 findings.push(format!("{name}:{}: a hash order", number + 1));
             }
+        }
+    }
+    report(&findings);
+}
+
+#[test]
+fn what_is_simulated_asks_for_the_time_that_can_be_simulated() {
+    let real = concat!("std::time::", "Instant::now");
+    let mut findings = Vec::new();
+    for (name, text) in files() {
+        let is_test = name.contains("/tests");
+        if is_test || !SIMULATED.iter().any(|layer| name.starts_with(layer)) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let mut imports = code.lines().filter(|line| line.starts_with("use std::time::"));
+        let imported = imports.any(|line| line.contains("Instant"));
+        if code.contains(real) || imported && code.contains(concat!("Instant", "::now()")) {
+            findings.push(format!("{name}: the system's clock"));
         }
     }
     report(&findings);

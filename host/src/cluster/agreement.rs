@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
@@ -36,6 +37,15 @@ pub(super) enum Verdict {
     Unknown,
 }
 
+/// How many are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// All that are asked, also when a majority of them is known: who differs is to be told.
+    All,
+    /// No more than it takes to know.
+    Enough,
+}
+
 impl Cluster {
     /// Runs until told to stop.
     pub async fn watch_agreement(&self, stop: CancellationToken) {
@@ -52,7 +62,7 @@ impl Cluster {
             // So that the others have applied it as well.
             tokio::time::sleep(OTHERS_TIME).await;
             let (lsn, digest) = (applied.lsn, applied.digest);
-            let (differs, agreed) = match self.compare(lsn, digest).await {
+            let (differs, agreed) = match self.compare(lsn, digest, Whom::All).await {
                 Verdict::Unknown => continue,
                 Verdict::Agreed { others } => {
                     settled = lsn;
@@ -81,27 +91,53 @@ impl Cluster {
         digest.map_or_else(Bytes::new, |digest| Bytes::copy_from_slice(&digest.0))
     }
 
-    async fn compare(&self, lsn: Lsn, mine: StateDigest) -> Verdict {
+    /// Compares the digest of an entry with those of the voters: all of them, or no more than it
+    /// takes to know. One that does not vote asks the leader only when the others do not decide, so
+    /// that observers, however many there are, cost it nothing.
+    pub(super) async fn compare(&self, lsn: Lsn, mine: StateDigest, with: Whom) -> Verdict {
         let own = self.identity().node;
-        let (voters, asked) = self.to_compare_with();
-        let asked = asked.into_iter().map(|(node, frontend)| async move {
-            let status = self.ask_at(node, &frontend, lsn).await.ok()?;
-            let digest = <[u8; 32]>::try_from(&status.digest_at[..]).ok()?;
-            Some((node, StateDigest(digest)))
-        });
-        let others: BTreeMap<_, _> = join_all(asked).await.into_iter().flatten().collect();
-        verdict(mine, voters.contains(&own), voters.len(), &others)
-    }
-
-    /// The voters, and those of them that this frontend asks for their digests.
-    pub(super) fn to_compare_with(&self) -> (Vec<NodeId>, Vec<(NodeId, Frontend)>) {
-        let own = self.identity().node;
-        let voters: Vec<NodeId> = self.node().status().voters.into_iter().collect();
+        let voters = self.node().status().voters;
+        if voters.is_empty() {
+            // It is not known yet who decides.
+            return Verdict::Unknown;
+        }
+        let votes = voters.contains(&own);
+        let spared = self.node().watch().borrow().leader.as_ref().map(|leader| leader.id);
+        let spared = spared.filter(|_| !votes);
         let mut asked = self.machine().view().frontends();
         asked.retain(|(node, frontend)| {
             *node != own && voters.contains(node) && frontend.kind == FrontendKind::Follower
         });
-        (voters, asked)
+        let (last, first): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|(node, _)| Some(*node) == spared);
+        let mut others: BTreeMap<NodeId, StateDigest> = BTreeMap::new();
+        let mut known = verdict(mine, votes, voters.len(), &others);
+        for asked in [first, last] {
+            let answers =
+                asked.iter().map(|(node, frontend)| self.ask_digest(*node, frontend, lsn));
+            let mut answers: FuturesUnordered<_> = answers.collect();
+            while (with == Whom::All || known == Verdict::Unknown)
+                && let Some(answer) = answers.next().await
+            {
+                others.extend(answer);
+                known = verdict(mine, votes, voters.len(), &others);
+            }
+            if known != Verdict::Unknown {
+                break;
+            }
+        }
+        known
+    }
+
+    async fn ask_digest(
+        &self,
+        node: NodeId,
+        frontend: &Frontend,
+        lsn: Lsn,
+    ) -> Option<(NodeId, StateDigest)> {
+        let status = self.ask_at(node, frontend, lsn).await.ok()?;
+        let digest = <[u8; 32]>::try_from(&status.digest_at[..]).ok()?;
+        Some((node, StateDigest(digest)))
     }
 
     /// Puts the state aside. `agreed`: what a majority has, and where.
@@ -122,7 +158,7 @@ impl Cluster {
 }
 
 /// Who is right, by what is known.
-pub(super) fn verdict(
+fn verdict(
     mine: StateDigest,
     votes: bool,
     voters: usize,

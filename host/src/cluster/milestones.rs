@@ -4,19 +4,16 @@
 //! One that is outvoted puts its state aside before it has acknowledged anything that it did with
 //! it. How others are asked and who is right: `agreement`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use quorate_wire::Failure;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use super::agreement::{Verdict, verdict};
+use super::agreement::{Verdict, Whom};
 use crate::machine::{Doubt, Milestone};
-use crate::types::{Lsn, NodeId, StateDigest};
+use crate::types::Lsn;
 
 /// How long an answer is held back at most; then its client is told that the outcome is unknown.
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,7 +58,7 @@ impl Cluster {
         let Milestone { mut lsn, mut digest } = milestone;
         let mut pause = RETRY_PAUSE.0;
         loop {
-            let (differs, agreed) = match self.compare_at_once(lsn, digest).await {
+            let (differs, agreed) = match self.compare(lsn, digest, Whom::Enough).await {
                 Verdict::Agreed { .. } => {
                     self.machine().confirm(lsn);
                     return true;
@@ -86,34 +83,9 @@ impl Cluster {
         }
     }
 
-    /// Compares with the others, no longer than it takes to know.
-    async fn compare_at_once(&self, lsn: Lsn, mine: StateDigest) -> Verdict {
-        let (voters, asked) = self.to_compare_with();
-        if voters.is_empty() {
-            // It is not known yet who decides.
-            return Verdict::Unknown;
-        }
-        let votes = voters.contains(&self.identity().node);
-        let mut others: BTreeMap<NodeId, StateDigest> = BTreeMap::new();
-        let mut known = verdict(mine, votes, voters.len(), &others);
-        let asked = asked.into_iter().map(|(node, frontend)| async move {
-            let status = self.ask_at(node, &frontend, lsn).await.ok()?;
-            let digest = <[u8; 32]>::try_from(&status.digest_at[..]).ok()?;
-            Some((node, StateDigest(digest)))
-        });
-        let mut asked: FuturesUnordered<_> = asked.collect();
-        while known == Verdict::Unknown
-            && let Some(answer) = asked.next().await
-        {
-            others.extend(answer);
-            known = verdict(mine, votes, voters.len(), &others);
-        }
-        known
-    }
-
     /// Waits, for another frontend that asks, until this one has applied an entry; not for long.
     pub(super) async fn wait_for_comparison(&self, lsn: Lsn) {
-        let deadline = std::time::Instant::now() + APPLY_PATIENCE;
+        let deadline = (Instant::now() + APPLY_PATIENCE).into_std();
         // Late: then it is asked again.
         let _ = self.machine().wait_applied(lsn, deadline).await;
     }

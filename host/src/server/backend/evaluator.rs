@@ -6,11 +6,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use quorate_wire::Failure;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+/// How long one may take in a simulation: only one that never ends is to come to it.
+const INLINE_LIMIT: Duration = Duration::from_secs(600);
 /// Threads. More than processors, because a module may take its time until its deadline.
 const THREADS: usize = 8;
 /// Most evaluations that wait; more statements are refused.
@@ -61,6 +65,15 @@ impl Evaluator {
                 .spawn(move || shared.run())?;
         }
         Ok(Self::Threads(threads))
+    }
+
+    /// When an evaluation that begins now is ended. It is by the system's clock, which has nothing to
+    /// do with simulated time: that stands still meanwhile.
+    pub fn limit(&self, deadline: Instant) -> std::time::Instant {
+        match self {
+            Self::Threads(_) => deadline.into_std(),
+            Self::Inline => std::time::Instant::now() + INLINE_LIMIT,
+        }
     }
 
     /// Runs `work` on one of the threads. Dropping the future does not stop it.
