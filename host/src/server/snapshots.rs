@@ -77,11 +77,13 @@ impl Keeper {
     }
 
     fn is_due(&self, since_last: Duration) -> bool {
-        if self.cluster.machine().usable().is_err() {
+        let machine = self.cluster.machine();
+        let applied = machine.lsn();
+        // What a majority may yet find to be wrong is not kept, and given to others.
+        if machine.usable().is_err() || !machine.is_confirmed(applied) {
             return false;
         }
         let rules = self.rules();
-        let applied = self.cluster.machine().lsn();
         let newest = self.cluster.node().status().snapshot_lsn.unwrap_or_default();
         let entries = applied.0.saturating_sub(newest.0);
         entries > 0
