@@ -194,6 +194,13 @@ impl Machine {
         self.shared.published.load().position.lsn()
     }
 
+    /// The LSN that views show, and the module that is active then.
+    pub fn active(&self) -> Option<(Lsn, ModuleDigest)> {
+        let published = self.shared.published.load();
+        let active = published.registry.active.as_ref()?;
+        Some((published.position.lsn(), active.digest))
+    }
+
     /// How far the state is.
     pub fn applied(&self) -> Applied {
         let published = self.shared.published.load();

@@ -48,7 +48,7 @@ pub use leadership::{Leader, Leadership};
 pub(crate) use network::Wire;
 pub use network::{Called, Dial, MESSAGE_BYTES_MAX, Tcp, Transport, incoming, server};
 pub use node::{Defect, MemberError, Node, NodeOptions, NodeStatus, StartError};
-pub use proposer::{ProposeError, Proposer, Stamp};
+pub use proposer::{Active, ProposeError, Proposer, Stamp};
 pub use read_index::{ReadError, ReadIndex};
 pub use service::{PeerService, Service};
 pub use snapshot::{IDLE_TIMEOUT, RATE_MAX, TRANSFERS_MAX};

@@ -21,9 +21,9 @@ use tonic::{Status, Streaming};
 
 use super::leadership::Leadership;
 use super::network::Remote;
-use super::proposer::{Answer, Pack, Queue};
+use super::proposer::{Answer, Kind, Pack, Queue};
 use crate::proto::peer::{Fate, ForwardReply, ForwardRequest};
-use crate::types::{Action, Command, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome};
+use crate::types::{Command, ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, Lsn, Outcome, Rejection};
 
 /// Most groups of one follower under way; it packs more commands into the next one meanwhile.
 pub(super) const GROUPS_MAX: usize = 1;
@@ -63,9 +63,9 @@ impl Link {
             return false;
         };
         self.groups += 1;
-        let commands = mem::take(&mut pack.commands);
+        let (commands, fresh) = (mem::take(&mut pack.commands), pack.fresh);
         self.pending.insert(self.groups, pack);
-        slot.send(ForwardRequest { group: self.groups, commands });
+        slot.send(ForwardRequest { group: self.groups, commands, fresh });
         true
     }
 
@@ -133,7 +133,11 @@ pub(super) fn serve(
                 let (fate, outcomes) = match answer.await {
                     Ok(Answer::Outcomes { all, first }) => {
                         let outcomes = &all[first..first + commands];
-                        let newest = outcomes.iter().map(|(lsn, _)| *lsn).max();
+                        // What has to be planned again tells nothing of the state.
+                        let told = outcomes.iter().filter(|(_, outcome)| {
+                            *outcome != Outcome::Rejected(Rejection::ModuleChanged)
+                        });
+                        let newest = told.map(|(lsn, _)| *lsn).max();
                         let is_confirmed = match confirmed.zip(newest) {
                             Some((confirmed, newest)) => confirmed(newest).await,
                             None => true,
@@ -172,21 +176,27 @@ fn accept(
         )));
     }
     let mut refused = (!leadership.borrow().is_leader).then_some(Answer::NotAppended);
+    let mut kind: Option<Kind> = None;
     for command in &request.commands {
-        match Command::unpack(command) {
+        let own = match Command::unpack(command) {
+            Ok(Command { action, .. }) => {
+                // The host's own commands come again without those of the module.
+                if action.module().is_some() && queue.is_full() {
+                    refused.get_or_insert(Answer::NoSpace);
+                }
+                Kind::of(&action, request.fresh)
+            }
             Err(DecodeError::Version(_)) => {
                 let message = "a command of a newer version than the leader's";
                 return Err(Status::failed_precondition(message));
             }
-            // The host's own commands come again without those of the module.
-            Ok(Command { action: Action::Module { .. }, .. }) if queue.is_full() => {
-                refused.get_or_insert(Answer::NoSpace);
-            }
-            _ => {}
-        }
+            // It is logged, and then rejected as malformed.
+            Err(_) => Kind::default(),
+        };
+        kind = Some(kind.map_or(own, |kind| kind.and(own)));
     }
     let answer = match refused {
-        None => queue.push_forwarded(request.commands),
+        None => queue.push_forwarded(request.commands, kind.unwrap_or_default()),
         Some(refusal) => {
             let (reply, answer) = oneshot::channel();
             let _ = reply.send(refusal);

@@ -31,7 +31,7 @@ use super::fence::Fence;
 use super::forward::Confirmed;
 use super::leadership::Leadership;
 use super::network::{Dial, Network, Peers, Tcp};
-use super::proposer::{Packer, Proposer, Queue, Stamp};
+use super::proposer::{Active, Packer, Proposer, Queue, Stamp};
 use super::read_index::{ReadIndex, Reads};
 use super::service::{Heard, PeerService, Service};
 use super::snapshot::{RATE_MAX, Receiver as SnapshotReceiver, Transfer};
@@ -67,6 +67,8 @@ pub struct NodeOptions {
     pub snapshot_rate: u64,
     /// Asked before what came of forwarded commands is told.
     pub confirmed: Option<Confirmed>,
+    /// Asked before commands are logged: those of another module are turned away.
+    pub active: Option<Active>,
     /// A defect that is put in on purpose, so that a simulation can show that it finds it.
     pub defect: Option<Defect>,
 }
@@ -104,6 +106,7 @@ impl NodeOptions {
             place: Place::Thread,
             snapshot_rate: RATE_MAX,
             confirmed: None,
+            active: None,
             defect: None,
         }
     }
@@ -174,7 +177,8 @@ impl Node {
         L: RaftLogStorage<TypeConfig>,
     {
         let NodeOptions { id, cluster, generation, profile, client, .. } = options;
-        let NodeOptions { stamp, dial, place, snapshot_rate, confirmed, defect, .. } = options;
+        let NodeOptions { stamp, dial, place, snapshot_rate, confirmed, active, defect, .. } =
+            options;
         let votes_from = Instant::now() + profile.lease();
         let fence = Arc::new(Fence::new(cluster, generation, id));
         let peers = Arc::new(Peers::new(dial.clone(), fence.clone()));
@@ -209,6 +213,7 @@ impl Node {
             peers: peers.clone(),
             leadership: leadership.clone(),
             stamp: stamp.clone(),
+            active,
             discarded_is_refused: defect == Some(Defect::DiscardedIsRefused),
         };
         let receiver =

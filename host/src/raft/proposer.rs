@@ -22,9 +22,10 @@ use quorate_wire::Failure;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+pub use packer::Active;
 pub(super) use packer::Packer;
 use queue::{Admission, Ticket};
-pub(super) use queue::{Answer, Pack, Queue};
+pub(super) use queue::{Answer, Kind, Pack, Queue};
 
 use super::leadership::Leadership;
 use crate::types::{
@@ -106,6 +107,7 @@ impl Proposer {
         if self.is_full() && !frees_room {
             return Err(ProposeError::NoSpace);
         }
+        let kind = Kind::of(&action, true);
         let request = Request::open(&self.shared).ok_or(ProposeError::Overloaded)?;
         let command = request.command(caller, action);
         if command.len() > ENTRY_BYTES_MAX {
@@ -119,7 +121,8 @@ impl Proposer {
         let patient_until = Instant::now() + NO_SPACE_PATIENCE;
         loop {
             leadership.mark_unchanged();
-            let answer = self.shared.queue.push_own(command.clone(), &attempt.ticket);
+            let kind = Kind { fresh: !unknown, ..kind };
+            let answer = self.shared.queue.push_own(command.clone(), kind, &attempt.ticket);
             match timeout_at(deadline, answer).await {
                 Ok(Ok(Answer::Outcomes { all, first })) => {
                     let answer = all[first].clone();

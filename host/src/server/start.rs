@@ -142,6 +142,7 @@ impl Frontend {
         // Before entries are applied that the log has and the state has not.
         machine.keep_milestones();
         node_options.confirmed = Some(confirmed(&machine));
+        node_options.active = Some(active(&machine));
         let gated = Gated { applier, machine: machine.clone(), log: log.clone() };
         let started = Node::start(node_options, log.clone(), gated, snapshots.clone()).await;
         let node = started.map_err(|error| match (log.failure(), &*state_failure.borrow()) {
@@ -350,6 +351,12 @@ fn confirmed(machine: &Machine) -> raft::Confirmed {
         let deadline = std::time::Instant::now() + CONFIRM_TIMEOUT;
         async move { machine.wait_confirmed(lsn, deadline).await.is_ok() }.boxed()
     })
+}
+
+/// What the leader asks before it logs commands.
+fn active(machine: &Machine) -> raft::Active {
+    let machine = machine.clone();
+    Arc::new(move || machine.active())
 }
 
 fn registered(config: &Config) -> Registered {

@@ -39,6 +39,21 @@ pub enum Action {
     Host(HostCommand),
 }
 
+impl Action {
+    /// The module that it is for, if it is a module's.
+    pub fn module(&self) -> Option<ModuleDigest> {
+        match self {
+            Self::Module { digest, .. } => Some(*digest),
+            Self::Host(_) => None,
+        }
+    }
+
+    /// Whether it asks for another module to be active from then on.
+    pub fn activates(&self) -> bool {
+        matches!(self, Self::Host(HostCommand::Lifecycle(Lifecycle::Activate(_))))
+    }
+}
+
 /// Commands of the host. Tags are append-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostCommand {

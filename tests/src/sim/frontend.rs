@@ -286,7 +286,9 @@ async fn start(
         oracle,
         context: Arc::clone(&context),
     };
-    let options = options(&birth, identity, &network, &context);
+    let mut options = options(&birth, identity, &network, &context);
+    let asked = machine.clone();
+    options.active = Some(Arc::new(move || asked.active()));
     let node = Node::start(options, log, apply, snapshots).await;
     let node = node.map_err(|error| error.to_string())?;
     let handle = Handle::current();

@@ -23,7 +23,10 @@ use crate::raft::Raft;
 use crate::raft::forward::{GROUPS_MAX, Link};
 use crate::raft::leadership::Leadership;
 use crate::raft::network::Peers;
-use crate::types::{Batch, NodeId, TypeConfig};
+use crate::types::{Batch, Lsn, ModuleDigest, NodeId, TypeConfig};
+
+/// Tells the active module, and an LSN at which it is.
+pub type Active = Arc<dyn Fn() -> Option<(Lsn, ModuleDigest)> + Send + Sync>;
 
 /// Most entries of the leader under way: the next one fills while this one is synced and applied.
 /// With a second one under way entries are half as large, and the processor time that each costs
@@ -42,6 +45,7 @@ pub(in crate::raft) struct Packer {
     pub peers: Arc<Peers>,
     pub leadership: watch::Receiver<Leadership>,
     pub stamp: Stamp,
+    pub active: Option<Active>,
     /// See [`Defect`](crate::raft::Defect).
     pub discarded_is_refused: bool,
 }
@@ -52,7 +56,10 @@ enum Outlet {
         raft: Raft,
         stamp: Stamp,
         lies: bool,
-        under_way: FuturesUnordered<BoxFuture<'static, ()>>,
+        under_way: FuturesUnordered<BoxFuture<'static, bool>>,
+        /// An entry of this term has an outcome, so with none under way all that is in the log is
+        /// applied here.
+        is_current: bool,
     },
     Leader(Box<Link>),
 }
@@ -90,7 +97,7 @@ impl Packer {
         if leader.id == self.own {
             let (raft, stamp) = (self.raft.clone(), self.stamp.clone());
             let (lies, under_way) = (self.discarded_is_refused, FuturesUnordered::new());
-            return Some(Outlet::Log { raft, stamp, lies, under_way });
+            return Some(Outlet::Log { raft, stamp, lies, under_way, is_current: false });
         }
         let remote = match self.peers.get(leader.id, &leader.address) {
             Ok(remote) => remote,
@@ -113,10 +120,7 @@ impl Packer {
 
     /// Moves commands through the outlet, until leadership changes (true) or it breaks (false).
     async fn pump(&mut self, mut outlet: Outlet, current: &Leadership) -> bool {
-        let origin = match outlet {
-            Outlet::Log { .. } => Origin::Anywhere,
-            Outlet::Leader(_) => Origin::Here,
-        };
+        let active = self.active.clone();
         let mut sweep = interval(SWEEP_INTERVAL);
         loop {
             tokio::select! {
@@ -126,7 +130,9 @@ impl Packer {
                     return false;
                 },
                 () = self.queue.ready(), if outlet.has_room() => {
-                    while outlet.has_room() && let Some(pack) = self.queue.pack(origin) {
+                    while outlet.has_room()
+                        && let Some(pack) = self.queue.pack(outlet.origin(active.as_ref()))
+                    {
                         if !outlet.submit(pack).await {
                             return false;
                         }
@@ -151,6 +157,16 @@ async fn changed(leadership: &mut watch::Receiver<Leadership>, current: &Leaders
 }
 
 impl Outlet {
+    fn origin(&self, active: Option<&Active>) -> Origin {
+        match self {
+            Self::Leader(_) => Origin::Here,
+            Self::Log { under_way, is_current, .. } => {
+                let knows = *is_current && under_way.is_empty();
+                Origin::Anywhere(active.filter(|_| knows).and_then(|active| active()))
+            }
+        }
+    }
+
     fn has_room(&self) -> bool {
         match self {
             Self::Log { under_way, .. } => under_way.len() < ENTRIES_MAX,
@@ -170,7 +186,7 @@ impl Outlet {
     async fn submit(&mut self, pack: Pack) -> bool {
         match self {
             Self::Leader(link) => link.submit(pack).await,
-            Self::Log { raft, stamp, lies, under_way } => {
+            Self::Log { raft, stamp, lies, under_way, .. } => {
                 let lies = *lies;
                 let batch = Batch::pack(stamp(), pack.commands.iter());
                 let (responder, result) =
@@ -188,18 +204,27 @@ impl Outlet {
     /// Waits until a pack is answered. False: the outlet is broken.
     async fn settle(&mut self) -> bool {
         match self {
-            Self::Log { under_way, .. } => under_way.next().await.is_some(),
+            Self::Log { under_way, is_current, .. } => {
+                let settled = under_way.next().await;
+                *is_current |= settled == Some(true);
+                settled.is_some()
+            }
             Self::Leader(link) => link.settle().await,
         }
     }
 }
 
-fn settle(pack: Pack, result: Option<ClientWriteResult<TypeConfig>>, lies: bool) {
+/// Whether the pack was applied.
+fn settle(pack: Pack, result: Option<ClientWriteResult<TypeConfig>>, lies: bool) -> bool {
     match result {
-        Some(Ok(response)) => pack.answer(&response.data.outcomes),
+        Some(Ok(response)) => {
+            pack.answer(&response.data.outcomes);
+            return true;
+        }
         Some(Err(ClientWriteError::ForwardToLeader(_))) => pack.not_appended(),
         Some(Err(ClientWriteError::LogEntryDiscarded(_))) if lies => pack.not_appended(),
         // Discarded when another leader's log was adopted, or never answered: nobody knows.
         Some(Err(_)) | None => drop(pack),
     }
+    false
 }

@@ -56,6 +56,11 @@ impl Services {
             let proposed = proposer.propose(&context.user, action, context.deadline).await;
             let (lsn, outcome) = proposed.map_err(|error| error.failure())?;
             let caught_up = self.cluster.wait_applied(lsn, context.deadline).await;
+            if outcome == Outcome::Rejected(Rejection::ModuleChanged) {
+                // Once this frontend has applied the activation that came between, evaluate on it.
+                caught_up?;
+                continue;
+            }
             self.cluster.wait_confirmed(lsn, context.deadline).await?;
             match outcome {
                 // Also when this frontend is late: the outcome is known, and its LSN is the
@@ -68,8 +73,6 @@ impl Services {
                     return Ok(Answer { reply, lsn: lsn.0 });
                 }
                 Outcome::Refused(failure) => return Err(failure),
-                // Once this frontend has applied the activation that came between, evaluate on it.
-                Outcome::Rejected(Rejection::ModuleChanged) => caught_up?,
                 // Forgotten means that it may have run.
                 Outcome::Rejected(Rejection::Stale) => {
                     return Err(ProposeError::OutcomeUnknown.failure());
@@ -92,7 +95,7 @@ impl Services {
         request: Request,
     ) -> Result<(u64, ModuleDigest, Result<Evaluation, ReadError>), Failure> {
         let machine = self.cluster.machine().clone();
-        let deadline = context.deadline.into_std();
+        let deadline = self.evaluator.limit(context.deadline);
         let caller = Caller {
             session_id: context.session_id,
             user: context.user.clone(),
