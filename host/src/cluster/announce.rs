@@ -154,9 +154,18 @@ impl Cluster {
             let alteration = Alteration::Move { node, to, by_hand: false };
             self.propose(HostCommand::Alter(alteration)).await?;
         }
-        if present.ports != mine.ports || present.version != mine.version {
-            let (ports, version) = (mine.ports, mine.version.clone());
-            self.propose(HostCommand::AnnounceFrontend { node, ports, version }).await?;
+        let is_recorded =
+            |known: &Frontend| known.ports == mine.ports && known.version == mine.version;
+        if !is_recorded(&present) {
+            // It may be in what is committed and not applied here yet.
+            let deadline = Instant::now() + LEADER_SILENT;
+            let read = self.node().read_index().get(deadline).await;
+            let committed = read.map_err(|error| error.failure().message)?;
+            self.wait_applied(committed, deadline).await.map_err(|late| late.message)?;
+            if !self.machine().view().frontend(node).is_some_and(is_recorded) {
+                let (ports, version) = (mine.ports, mine.version.clone());
+                self.propose(HostCommand::AnnounceFrontend { node, ports, version }).await?;
+            }
         }
         if is_elsewhere && !moved {
             tracing::warn!(

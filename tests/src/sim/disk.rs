@@ -223,12 +223,12 @@ impl StateStore for WatchedState {
     }
 
     fn commit(&self, mut writes: Writes) -> Result<(), StateError> {
-        if self.context.has(Mutation::LostOutcome) && self.context.dice.chance(300_000) {
+        if self.context.has(Mutation::LostOutcome) && self.context.dice.chance(700_000) {
             writes.retain(|key, value| value.is_none() || key.first() != Some(&REQUESTS));
         }
         for (mutation, row) in [(Mutation::LostActivation, ACTIVE), (Mutation::LostStep, MIGRATION)]
         {
-            if self.context.has(mutation) && self.context.dice.chance(300_000) {
+            if self.context.has(mutation) && self.context.dice.chance(700_000) {
                 writes.retain(|key, _| key != row);
             }
         }

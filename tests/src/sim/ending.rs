@@ -250,7 +250,9 @@ impl World {
         }
         let wrote = self.oracle.lock().last_committed();
         if wrote != idle_from {
-            self.context.violate(format!("an idle cluster wrote LSN {} to {wrote}", idle_from + 1));
+            let first = idle_from + 1;
+            let what = self.oracle.lock().record(first).escape_ascii().to_string();
+            self.context.violate(format!("an idle cluster wrote LSN {first} to {wrote}: {what}"));
         }
         let digests: Vec<_> = self
             .members()

@@ -50,14 +50,18 @@ pub enum Mutation {
 }
 
 impl Mutation {
+    /// Whether it is about which module is active.
+    pub fn is_of_modules(self) -> bool {
+        matches!(self, Self::LostActivation | Self::LostStep | Self::SkippedActivation)
+    }
+
+    /// Whether it is about what observers are fed.
+    pub fn is_of_feeds(self) -> bool {
+        matches!(self, Self::FeedUncommitted | Self::FeedSkipsPurged | Self::FeedUnchecked)
+    }
+
     /// Whether a few seeds are enough to find it.
     pub fn is_found_soon(self) -> bool {
-        !matches!(
-            self,
-            Self::DiscardedIsRefused
-                | Self::LostOutcome
-                | Self::FeedUnchecked
-                | Self::SkippedActivation
-        )
+        !matches!(self, Self::DiscardedIsRefused | Self::FeedUnchecked)
     }
 }

@@ -217,6 +217,11 @@ impl Oracle {
         self.committed.last_key_value().map_or(0, |(index, _)| *index)
     }
 
+    /// What was committed at an LSN, as it is logged.
+    pub fn record(&self, lsn: u64) -> Bytes {
+        self.committed.get(&lsn).map(|committed| committed.record.clone()).unwrap_or_default()
+    }
+
     /// Something is written to the log of `host`.
     pub fn wrote(&mut self, host: usize, changes: &[Change]) {
         let mut written = BTreeMap::new();

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::dice::Dice;
+use super::mutation::Mutation;
 use super::network::Weather;
 
 /// What can go wrong.
@@ -160,8 +161,8 @@ const LOSING_RATE: u64 = 600_000;
 const RELEASING_RATE: u64 = 400_000;
 
 impl Plan {
-    /// The plan of a seed.
-    pub fn of(seed: u64, dice: &Dice) -> Self {
+    /// The plan of a seed. With a defect, what it spoils is sure to happen.
+    pub fn of(seed: u64, dice: &Dice, mutation: Option<Mutation>) -> Self {
         let hosts = if dice.chance(300_000) { 5 } else { 3 };
         // A run concentrates on some kinds: rare combinations come up that way.
         let mut faults: Vec<_> =
@@ -171,13 +172,15 @@ impl Plan {
         }
         // Of their own, so that the other plans stay what they are.
         let own = Dice::new(!seed);
-        let changes = seed.is_multiple_of(CHANGES_EVERY);
+        let feeds = mutation.is_some_and(Mutation::is_of_feeds);
+        let changes = seed.is_multiple_of(CHANGES_EVERY) || feeds;
         let wasm = seed.is_multiple_of(WASM_EVERY);
         let change_rate = if changes { own.within(&(150..=1_200)) } else { 0 };
-        let observers = if changes && own.chance(OBSERVED_RATE) { 2 } else { 0 };
+        let observers = if changes && own.chance(OBSERVED_RATE) || feeds { 2 } else { 0 };
         let moves = changes && own.chance(MOVING_RATE);
         let turns = observers > 0 && own.chance(TURNING_RATE);
-        let swaps = own.chance(SWAPPING_RATE) && !wasm;
+        let swaps = own.chance(SWAPPING_RATE) || mutation.is_some_and(Mutation::is_of_modules);
+        let swaps = swaps && !wasm;
         let swap_rate = if swaps { own.within(&(600..=4_000)) } else { 0 };
         let loses = swaps && own.chance(LOSING_RATE);
         let loss_rate = if loses { own.within(&(200..=1_500)) } else { 0 };

@@ -125,7 +125,9 @@ impl World {
         let arrived = |(node, frontend): (&NodeId, &Frontend)| {
             let Some(host) = self.host_of(*node) else { return false };
             let at_home = self.network.address(host) == frontend.address();
-            self.hosts[host].lost || (self.is_member(host) && self.serves(host) && at_home)
+            let is_announced = !frontend.version.is_empty();
+            let serves = self.is_member(host) && self.serves(host);
+            self.hosts[host].lost || (serves && at_home && is_announced)
         };
         let is_known = |(node, address): (&NodeId, &String)| {
             registry.get(node).is_some_and(|frontend| frontend.address() == *address)

@@ -114,7 +114,7 @@ impl World {
     }
 
     fn new(seed: u64, context: Arc<Context>) -> Self {
-        let plan = Plan::of(seed, &context.dice);
+        let plan = Plan::of(seed, &context.dice, context.mutation);
         context.say(&format!("seed {seed}: {plan:?}"));
         let network = Network::new(Arc::clone(&context));
         let roles = (0..plan.hosts).map(|_| Role::Inside);
