@@ -67,8 +67,8 @@ impl Evaluator {
         Ok(Self::Threads(threads))
     }
 
-    /// When an evaluation that begins now is ended. It is by the system's clock, which has nothing to
-    /// do with simulated time: that stands still meanwhile.
+    /// When an evaluation that begins now is ended. It is by the system's clock, which has nothing
+    /// to do with simulated time: that stands still meanwhile.
     pub fn limit(&self, deadline: Instant) -> std::time::Instant {
         match self {
             Self::Threads(_) => deadline.into_std(),
