@@ -13,6 +13,8 @@ use super::{faults, founding};
 const HEALING_MS: u64 = 20_000;
 /// When the operator takes it that frontends do not find each other.
 const LOST_MS: u64 = 8_000;
+/// After healing, what is still on its way has so many to arrive.
+const STRAGGLING_MS: u64 = 500;
 /// After that, an idle cluster is watched for so many.
 const IDLE_MS: u64 = 1_500;
 /// A connected majority elects a leader in so many.
@@ -240,6 +242,12 @@ impl World {
                     self.context.violate(format!("no answer after healing: {operation:?}"));
                 }
                 self.history.lock().add(operation);
+            }
+        }
+        // Another copy of what was sent before, on its way while links were cut, is logged once more.
+        for _ in 0..STRAGGLING_MS {
+            if !self.step() {
+                return;
             }
         }
         let idle_from = self.oracle.lock().last_committed();

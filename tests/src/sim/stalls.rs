@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+use quorate::storage::StateStore;
 use quorate::types::{Gate, Lsn, Order};
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -134,6 +135,11 @@ impl World {
         else {
             return true;
         };
+        // A state that went back to when that was the active one could not even be opened.
+        if let Err(error) = self.hosts[target].disk.state.flush() {
+            self.context.violate(format!("host {target}: its state is not kept: {error}"));
+            return false;
+        }
         self.hosts[target].shelf.lose(release, u64::MAX);
         self.crash(target, "what runs the module to come is lost", false);
         let stalled = self.agree() && self.stall(target, leader, release);
