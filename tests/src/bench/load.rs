@@ -1,7 +1,7 @@
 //! Closed-loop load: each client sends its next operation when the last one is answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -37,18 +37,14 @@ pub async fn run(
     duration: Duration,
 ) -> anyhow::Result<Measured> {
     let clients = system.clients(count).await?;
-    let stop = Arc::new(AtomicBool::new(false));
     let numbers = Arc::new(AtomicU64::new(0));
     let before = Usage::of(&system.processes())?;
     let started = Instant::now();
+    let end = started + duration;
     let tasks: Vec<_> = clients
         .into_iter()
-        .map(|client| {
-            tokio::spawn(drive(client, operation, Arc::clone(&stop), Arc::clone(&numbers)))
-        })
+        .map(|client| tokio::spawn(drive(client, operation, end, Arc::clone(&numbers))))
         .collect();
-    tokio::time::sleep(duration).await;
-    stop.store(true, Ordering::Relaxed);
     let mut latency = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3)?;
     let (mut failures, mut last) = (0, None);
     for task in tasks {
@@ -69,13 +65,13 @@ pub async fn run(
 async fn drive(
     client: Box<dyn Client>,
     operation: Operation,
-    stop: Arc<AtomicBool>,
+    end: Instant,
     numbers: Arc<AtomicU64>,
 ) -> (Histogram<u64>, (u64, Option<anyhow::Error>)) {
     let bounds = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3);
     let mut latency = bounds.expect("the bounds are constants that fit");
     let (mut failures, mut last) = (0, None);
-    while !stop.load(Ordering::Relaxed) {
+    while Instant::now() < end {
         let number = numbers.fetch_add(1, Ordering::Relaxed) % KEYS;
         let started = Instant::now();
         match client.run(operation, key(number)).await {

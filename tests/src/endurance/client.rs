@@ -5,6 +5,7 @@ use std::time::Duration;
 use quorate::proto::client::client_client::ClientClient;
 use quorate::proto::client::execute_response::Body;
 use quorate::proto::client::{Consistency, ExecuteRequest, execute_request};
+use tokio::time::{Instant, interval};
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
@@ -13,6 +14,9 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the client waits for its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two attempts to connect, and for how long it goes on before the caller hears of it.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(10);
+const CONNECT_PATIENCE: Duration = Duration::from_millis(50);
 /// Largest answer that is taken: a page of a range.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// MySQL's numbers for a statement that was interrupted or timed out: it may have had its effect.
@@ -47,15 +51,18 @@ impl Client {
         if let Some(channel) = &self.channel {
             return Ok(channel.clone());
         }
-        let address = format!("http://{}", self.addresses[self.at]);
-        let endpoint = Endpoint::from_shared(address).map_err(|_| Miss::NotSent)?;
-        match endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await {
-            Ok(channel) => Ok(self.channel.insert(channel).clone()),
-            Err(_) => {
-                self.move_on();
-                Err(Miss::NotSent)
+        let deadline = Instant::now() + CONNECT_PATIENCE;
+        let mut attempts = interval(CONNECT_INTERVAL);
+        while Instant::now() < deadline {
+            attempts.tick().await;
+            let address = format!("http://{}", self.addresses[self.at]);
+            let endpoint = Endpoint::from_shared(address).map_err(|_| Miss::NotSent)?;
+            match endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await {
+                Ok(channel) => return Ok(self.channel.insert(channel).clone()),
+                Err(_) => self.move_on(),
             }
         }
+        Err(Miss::NotSent)
     }
 
     fn move_on(&mut self) {

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use quorate::proto::client::Consistency;
+use tokio::time::{Instant, interval};
 
 use super::client::{Client, Miss};
 use super::history::{Ended, Found, History, Put, Swap};
 
-/// Before a client without a connection tries again.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
-/// How often a client asks where its chain is after a swap of unknown outcome.
-const LOOKS_MAX: u32 = 1000;
+/// After a swap of unknown outcome, between two questions where its client's chain is, and for how
+/// long they are asked.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 /// One client with keys of its own.
 pub struct Writer {
@@ -62,10 +63,7 @@ impl Writer {
                 Ok(kv::Response::Put { version }) => (Ended::Ok, Some(version)),
                 other => bail!("a put was answered {other:?}"),
             },
-            Err(Miss::NotSent) => {
-                tokio::time::sleep(RECONNECT_PAUSE).await;
-                return Ok(None);
-            }
+            Err(Miss::NotSent) => return Ok(None),
             Err(Miss::Failed(_)) => (Ended::Failed, None),
             Err(Miss::Uncertain(_)) => (Ended::Uncertain, None),
         };
@@ -89,10 +87,7 @@ impl Writer {
                 Ok(kv::Response::Swap(false)) => Ended::Refused,
                 other => bail!("a swap was answered {other:?}"),
             },
-            Err(Miss::NotSent) => {
-                tokio::time::sleep(RECONNECT_PAUSE).await;
-                return Ok(None);
-            }
+            Err(Miss::NotSent) => return Ok(None),
             Err(Miss::Failed(_)) => Ended::Failed,
             Err(Miss::Uncertain(_)) => Ended::Uncertain,
         };
@@ -113,7 +108,10 @@ impl Writer {
 async fn chain_at(number: usize, client: &mut Client) -> Result<u64> {
     let key = chain_key(number);
     let mut last = String::new();
-    for _ in 0..LOOKS_MAX {
+    let mut looks = interval(LOOK_INTERVAL);
+    let deadline = Instant::now() + LOOK_LIMIT;
+    while Instant::now() < deadline {
+        looks.tick().await;
         match client.call(&kv::Request::Get { key: &key }, Consistency::Linearizable).await {
             Ok(answer) => {
                 return match kv::Response::unpack(&answer) {
@@ -126,7 +124,6 @@ async fn chain_at(number: usize, client: &mut Client) -> Result<u64> {
             }
             Err(miss) => last = format!("{miss:?}"),
         }
-        tokio::time::sleep(RECONNECT_PAUSE).await;
     }
     bail!("client {number} could not read its chain: {last}")
 }
